@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cluster optimisation for OpenStack. Importing this package costs nothing."""

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plugin must offer. A plugin satisfies a protocol, it inherits nothing.
+
+``watcher.plugins`` checks everybody's plugins against these at load time and says in one sentence
+what is missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from watcher.core.cluster import Cluster
+from watcher.core.metrics import Coverage, Floats, Metric, Metrics, Query
+from watcher.core.plan import Plan
+from watcher.core.solution import Solution
+
+P = TypeVar("P")
+P_contra = TypeVar("P_contra", contravariant=True)
+T_co = TypeVar("T_co", covariant=True)
+
+
+@runtime_checkable
+class Strategy(Protocol[P]):
+    """Decides; pure. Its class docstring is its documentation page."""
+
+    name: ClassVar[str]
+    display_name: ClassVar[str]
+    goal: ClassVar[str]
+    planner: ClassVar[str]
+
+    @property
+    def parameters(self) -> type[P]:
+        """A dataclass of ``param()`` lines."""
+        ...
+
+    def queries(self, parameters: P) -> Sequence[Query]:
+        """What must be (or may be, ``required=False``) measured before ``solve``."""
+        ...
+
+    def solve(self, cluster: Cluster, metrics: Metrics, parameters: P) -> Solution:
+        """The answer; the same for the same input. Raises Invalid or Unavailable with a reason."""
+        ...
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """Orders a solution; pure. Built with its options as keyword arguments."""
+
+    name: ClassVar[str]
+
+    def order(self, solution: Solution, cluster: Cluster) -> Plan:
+        """The actions in an order in which every intermediate state fits."""
+        ...
+
+
+@runtime_checkable
+class ActionHandler(Protocol):
+    """The hands: does one action. Built as ``Handler(clients, parameters, stop)``.
+
+    ``schema`` is the JSON Schema of the input parameters, ``description`` the text the API shows.
+    ``perform`` returns when the end is reached and raises ActionFailed with the cloud's own reason
+    when it is not; ``stop`` is an Event that is set when the daemon is going down.
+    """
+
+    type: ClassVar[str]
+    description: ClassVar[str]
+    schema: ClassVar[Mapping[str, Any]]
+    can_abort: ClassVar[bool]
+
+    def check(self) -> None:
+        """Raise Skip when there is nothing to do, ActionFailed when it cannot be done."""
+        ...
+
+    def perform(self) -> None:
+        """Do it, and wait until it is done."""
+        ...
+
+    def undo(self) -> None:
+        """Put back what ``perform`` changed; nothing when it changed nothing."""
+        ...
+
+    def abort(self) -> None:
+        """Break off a ``perform`` that is running in another thread."""
+        ...
+
+
+class Collector(Protocol[T_co]):
+    """The eyes on the cloud."""
+
+    name: ClassVar[str]
+
+    def collect(self) -> T_co:
+        """Read everything, in bulk. Raises ServiceDown when the cloud does not answer."""
+        ...
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """The eyes on history."""
+
+    name: ClassVar[str]
+
+    @property
+    def metrics(self) -> frozenset[Metric]:
+        """What this source is configured to measure."""
+        ...
+
+    def available(self) -> bool:
+        """Whether the store answers."""
+        ...
+
+    def fetch(self, query: Query, cluster: Cluster) -> tuple[Floats, Coverage]:
+        """One column in our units, ``nan`` where nothing was measured; one request per metric.
+
+        Raises Unavailable when the store does not answer or answers with an error.
+        """
+        ...

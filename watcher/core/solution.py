@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a strategy answers: actions without order, indicators, and notes that explain the choice.
+
+Actions are built by named constructors, so the parameter names of contract/actions-and-applier.md
+§1 are written once. Host names (never uuids) go into actions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MIGRATE = "migrate"
+CHANGE_SERVICE_STATE = "change_nova_service_state"
+NOP = "nop"
+SLEEP = "sleep"
+STOP = "stop"
+
+DISABLED_BY_CONSOLIDATION = "watcher_disabled"
+DISABLED_FOR_MAINTENANCE = "watcher_maintaining"
+OUR_REASONS = "watcher_"
+"""Only hosts disabled with a reason that begins like this may be enabled again by Watcher."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do to the cloud: its type, the resource it is about, its input parameters."""
+
+    type: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    resource_id: str = ""
+
+    @property
+    def input_parameters(self) -> dict[str, Any]:
+        """The parameters as stored and shown, with resource_id among them when there is one."""
+        resource = {"resource_id": self.resource_id} if self.resource_id else {}
+        return {**self.parameters, **resource}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A strategy's answer.
+
+    ``indicators`` are values for the goal's efficacy; names that the goal does not declare are
+    shown as extra indicators (lower bounds, gaps). ``notes`` say in sentences why, and why not more; the
+    shell logs them and puts the first into a status_message when nothing is to be done.
+    """
+
+    actions: tuple[Action, ...] = ()
+    indicators: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def migrate(
+    instance_uuid: str,
+    source: str,
+    destination: str | None = None,
+    *,
+    kind: str = "live",
+    name: str = "",
+) -> Action:
+    """Move an instance, ``live`` or ``cold``; without a destination Nova's scheduler chooses."""
+    parameters = {"migration_type": kind, "source_node": source}
+    if destination is not None:
+        parameters["destination_node"] = destination
+    if name:
+        parameters["resource_name"] = name
+    return Action(MIGRATE, parameters, instance_uuid)
+
+
+def disable_host(host_uuid: str, name: str, reason: str) -> Action:
+    """Keep Nova's scheduler from a host, with the reason shown to operators."""
+    return Action(
+        CHANGE_SERVICE_STATE,
+        {"state": "disabled", "disabled_reason": reason, "resource_name": name},
+        host_uuid,
+    )
+
+
+def enable_host(host_uuid: str, name: str) -> Action:
+    """Give a host back to Nova's scheduler."""
+    return Action(CHANGE_SERVICE_STATE, {"state": "enabled", "resource_name": name}, host_uuid)
+
+
+def stop(instance_uuid: str) -> Action:
+    """Stop an instance."""
+    return Action(STOP, {}, instance_uuid)
+
+
+def nop(message: str | None) -> Action:
+    """Say a word, do nothing."""
+    return Action(NOP, {"message": message})
+
+
+def sleep(duration_s: float) -> Action:
+    """Wait."""
+    return Action(SLEEP, {"duration": duration_s})

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wires to the bus."""

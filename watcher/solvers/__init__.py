@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Algorithms shared by strategies and planners; pure."""
