@@ -2,8 +2,9 @@
 """Configuration: modules own their options; this one gathers them.
 
 A module that has options declares ``OPTIONS = Group(...)`` at its top. ``load()`` makes one
-ConfigOpts for a daemon, ``list_opts()`` feeds oslo.config's sample generator. Group and option names
-are those of contract/config.md. Objects receive values or a ConfigOpts; nothing reaches for a global.
+ConfigOpts for a daemon, ``list_opts()`` feeds oslo.config's sample generator. Group and option
+names are those of contract/config.md. Objects receive values or a ConfigOpts; nothing reaches for a
+global.
 """
 
 import importlib
@@ -36,7 +37,7 @@ OWNERS: tuple[str, ...] = (
 
 
 class Group:
-    """The options of one group and where they are shown; ``title`` heads the sample file's part."""
+    """The options of one group and where they are shown; ``title`` heads it in samples."""
 
     def __init__(self, name: str, title: str, options: Sequence[cfg.Opt]) -> None:
         self.name = name

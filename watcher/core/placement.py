@@ -40,8 +40,8 @@ class Move(NamedTuple):
 class Placement:
     """Where each instance would be; starts as the cluster is.
 
-    ``names`` are the dimensions: vcpus, memory_mb, disk_gb, then the loads. ``demand`` is instances
-    x dimensions, ``limit`` and ``used`` are hosts x dimensions.
+    ``names`` are the dimensions: vcpus, memory_mb, disk_gb, then the loads. ``demand`` is
+    instances x dimensions, ``limit`` and ``used`` are hosts x dimensions.
     """
 
     def __init__(self, cluster: Cluster, loads: Sequence[Load] = ()) -> None:
