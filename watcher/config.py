@@ -3,8 +3,8 @@
 
 A module that has options declares ``OPTIONS = Group(...)`` at its top. ``load()`` makes one
 ConfigOpts for a daemon, ``list_opts()`` feeds oslo.config's sample generator. Group and option
-names are those of contract/config.md. Objects receive values or a ConfigOpts; nothing reaches for a
-global.
+names are those of contract/config.md. Objects receive values or a ConfigOpts; nothing reaches for
+a global.
 """
 
 import importlib
@@ -89,9 +89,10 @@ OPTIONS = Group(
 
 
 def groups() -> Iterator[Group]:
-    """Every group of every owner; a module offers ``OPTIONS``, one Group or a tuple of them."""
+    """Every group of every owner; ``OPTIONS`` is a Group, a tuple of them or a function giving one."""
     for name in OWNERS:
         found = importlib.import_module(name).OPTIONS
+        found = found() if callable(found) else found
         yield from (found,) if isinstance(found, Group) else found
 
 

@@ -8,7 +8,7 @@ from oslo_context import context
 
 
 class RequestContext(context.RequestContext):
-    """oslo.context's, which travels over the bus; ``resource_uuid`` heads the log lines of a job."""
+    """oslo.context's, which travels over the bus; ``resource_uuid`` heads log lines of a job."""
 
 
 def for_job(resource_uuid: str, origin: Mapping[str, Any] | None = None) -> RequestContext:

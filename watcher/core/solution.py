@@ -41,8 +41,8 @@ class Solution:
     """A strategy's answer.
 
     ``indicators`` are values for the goal's efficacy; names that the goal does not declare are
-    shown as extra indicators (lower bounds, gaps). ``notes`` say in sentences why, and why not more;
-    the shell logs them and puts the first into a status_message when nothing is to be done.
+    shown as extra indicators (lower bounds, gaps). ``notes`` say in sentences why, and why not
+    more; the shell logs them and puts the first into a status_message when nothing is to be done.
     """
 
     actions: tuple[Action, ...] = ()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""watcher-api, and the WSGI application for uWSGI, gunicorn or mod_wsgi.
+
+``watcher.cmd.api:application`` reads its configuration at the first request. The command serves the
+same application with cheroot: threads, TLS and clean shutdown in a maintained library, and able to
+run inside another process, which ``watcher-standalone`` and the simulator need.
+"""
+
+import sys
+import threading
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+from watcher.api.app import make_app
+from watcher.cmd import daemon
+
+PROGRAM = "watcher-api"
+
+
+class ApiServer:
+    """One process that serves the API on [api] host and port."""
+
+    def __init__(self, wires: daemon.Wires, *, shared_port: bool = False) -> None:
+        options = wires.conf.api
+        application = make_app(wires.conf, wires.database, wires.bus, wires.announcer)
+        self._server = wsgi.Server(
+            (options.host, options.port),
+            application,
+            numthreads=options.threads,
+            server_name=PROGRAM,
+            reuse_port=shared_port,
+        )
+        if options.enable_ssl_api:
+            ssl = wires.conf.ssl
+            self._server.ssl_adapter = BuiltinSSLAdapter(ssl.cert_file, ssl.key_file, ssl.ca_file)
+        self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
+
+    def start(self) -> None:
+        """Bind, then serve in a thread of its own; OSError when the port is taken."""
+        self._server.prepare()
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port in use, also when port 0 was asked for."""
+        return int(self._server.bind_addr[1])
+
+    def stop(self) -> None:
+        """Close the port and end the requests that run."""
+        self._server.stop()
+
+    def wait(self) -> None:
+        """Until the last request has been answered."""
+        self._thread.join(timeout=30)
+
+
+def main() -> int:
+    """Serve with [api] workers processes on one port."""
+    return daemon.serve(PROGRAM, lambda wires: ApiServer(wires, shared_port=True))
+
+
+@cache
+def _application() -> Any:
+    wires = daemon.Wires.connect(daemon.prepare(PROGRAM, []))
+    return make_app(wires.conf, wires.database, wires.bus, wires.announcer)
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The WSGI entry point."""
+    answer: Iterable[bytes] = _application()(environ, start_response)
+    return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every daemon's entry point does: configuration, logging, wires; and one line for an error."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cotyledon
+from oslo_config import cfg
+from oslo_log import log
+
+from watcher import config
+from watcher.clients.session import Clients
+from watcher.core.errors import WatcherError
+from watcher.db.engine import Database
+from watcher.messaging.notifications import Announcer
+from watcher.messaging.transport import Bus
+from watcher.version import VERSION
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wires:
+    """What a daemon is connected to; made after the fork, in the process that uses it."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+    bus: Bus
+    announcer: Announcer
+    clients: Clients
+
+    @classmethod
+    def connect(cls, conf: cfg.ConfigOpts) -> "Wires":
+        """Connect; nothing is sent yet but what the libraries need to know their peers."""
+        bus = Bus(conf)
+        announcer = Announcer.on(bus, conf)
+        return cls(conf, Database(conf, announcer.announce), bus, announcer, Clients(conf))
+
+
+def prepare(program: str, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """Read the configuration and set up logging; exits with one line when a file is wrong."""
+    conf = cfg.CONF
+    if not conf.find_file("watcher.conf"):
+        # oslo.log must know its options before the files are read.
+        LOG.debug("no watcher.conf in the usual places")
+    log.register_options(conf)
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"])
+    conf.set_default("instance_uuid_format", "[%(uuid)s] ")
+    config.load(conf, sys.argv[1:] if arguments is None else arguments, program)
+    log.setup(conf, "watcher")
+    if os.environ.get("OS_WATCHER_DISABLE_EVENTLET_PATCHING", "").lower() in ("false", "0", "no"):
+        LOG.warning("green threads are not supported; native threads are used")
+    LOG.info("%s %s", program, VERSION)
+    return conf
+
+
+def one_line(program: str, work: Callable[[], Any]) -> int:
+    """Run ``work``; an error that was expected ends as one line on stderr and exit status 1."""
+    try:
+        work()
+    except (WatcherError, cfg.Error) as error:
+        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+class Daemon(cotyledon.Service):  # type: ignore[misc]
+    """A process that builds its service after the fork and runs it until it is told to stop."""
+
+    def __init__(
+        self, worker_id: int, conf: cfg.ConfigOpts, build: Callable[[Wires], Any]
+    ) -> None:
+        super().__init__(worker_id)
+        self._conf = conf
+        self._build = build
+        self._service: Any = None
+
+    def run(self) -> None:
+        """Connect, build and start."""
+        self._service = self._build(Wires.connect(self._conf))
+        self._service.start()
+
+    def terminate(self) -> None:
+        """Stop taking work, then wait for what runs."""
+        if self._service is not None:
+            self._service.stop()
+            self._service.wait()
+
+    def reload(self) -> None:
+        """SIGHUP: read mutable options again."""
+        self._conf.mutate_config_files()
+
+
+def serve(program: str, build: Callable[[Wires], Any], workers: int | None = None) -> int:
+    """The life of a daemon: read, check that the database can be used, fork, supervise."""
+
+    def work() -> None:
+        conf = prepare(program)
+        Database(conf).check()
+        manager = cotyledon.ServiceManager(graceful_shutdown_timeout=60)
+        count = conf.api.workers if workers is None else workers
+        manager.add(Daemon, workers=count, args=(conf, build))
+        manager.run()
+
+    return one_line(program, work)

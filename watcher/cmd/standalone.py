@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""watcher-standalone: API, decision engine and applier in one process.
+
+For a first look and for a small cloud: with SQLite and the in-process bus (``fake://``) there is no
+service to install. The configuration file is the same; only the defaults of [database] connection and
+transport_url differ.
+"""
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from oslo_config import cfg
+
+from watcher.applier.service import ApplierService
+from watcher.cmd import daemon
+from watcher.cmd.api import ApiServer
+from watcher.decision_engine.service import DecisionEngineService
+
+LOG = logging.getLogger(__name__)
+
+PROGRAM = "watcher-standalone"
+
+
+def run(conf: cfg.ConfigOpts, stop: threading.Event) -> None:
+    """Run all three until ``stop`` is set."""
+    wires = daemon.Wires.connect(conf)
+    wires.database.upgrade()
+    parts = (wires.conf, wires.database, wires.bus, wires.announcer, wires.clients)
+    services = (ApplierService(*parts), DecisionEngineService(*parts), ApiServer(wires))
+    started = []
+    try:
+        for service in services:
+            service.start()
+            started.append(service)
+        LOG.info("%s serves on port %d", PROGRAM, services[-1].port)
+        stop.wait()
+    finally:
+        for service in reversed(started):
+            service.stop()
+        for service in reversed(started):
+            service.wait()
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def work() -> None:
+        conf = daemon.prepare(PROGRAM)
+        conf.set_default("transport_url", "fake://")
+        Path(conf.state_path).mkdir(parents=True, exist_ok=True)
+        run(conf, stop)
+
+    return daemon.one_line(PROGRAM, work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

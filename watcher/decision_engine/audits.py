@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One audit, from PENDING to a recorded plan: claim, gather, solve, order, record."""
+
+import logging
+import uuid as uuids
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+from sqlalchemy.orm import Session
+
+from watcher import plugins
+from watcher.context import RequestContext
+from watcher.core import parameters as parameter_rules
+from watcher.core import scope
+from watcher.core.cluster import Cluster
+from watcher.core.errors import Invalid, LostRace, NotFound, ServiceDown, WatcherError
+from watcher.core.goals import Goal
+from watcher.core.metrics import Metrics
+from watcher.core.plan import Plan
+from watcher.core.protocols import Strategy
+from watcher.core.solution import Solution
+from watcher.datasources.choice import DataSources
+from watcher.db import models, store
+from watcher.db.engine import Database, after_commit
+from watcher.decision_engine.keeper import Keeper
+from watcher.decision_engine.selection import choose
+from watcher.messaging.notifications import Announcer
+from watcher.messaging.rpc import Applier
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a strategy is given, gathered."""
+
+    name: str
+    strategy: Strategy[Any]
+    goal: Goal
+    cluster: Cluster
+    metrics: Metrics
+    parameters: Any
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs audits; one per decision engine, used by all its worker threads."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+    announcer: Announcer
+    applier: Applier
+    keeper: Keeper
+    sources: DataSources
+    host: str
+
+    def run(self, context: RequestContext, uuid: str) -> None:
+        """Carry one audit from PENDING to a recorded plan, or to FAILED with its reason."""
+        audit = self.claim(uuid)
+        if audit is None:
+            return
+        try:
+            case = self.gather(audit)
+            solution = self.solve(audit, case)
+            plan = self.order(audit, case, solution)
+            self.record(context, audit, case, solution, plan)
+        except LostRace as error:  # cancelled by the operator while it was running
+            LOG.info("audit %s ends without a plan: %s", uuid, error)
+        except Exception as error:  # noqa: BLE001 - the edge: a failed audit is a result
+            self.fail(audit, error)
+
+    def claim(self, uuid: str) -> models.Audit | None:
+        """Take a PENDING audit (or an EVENT audit that ended); None when it is not to be run.
+
+        Unless the audit is forced, an ONGOING action plan makes it CANCELLED, with that reason.
+        """
+        try:
+            with self.database.writing() as session:
+                audit = store.get(session, models.Audit, uuid, load=("goal", "strategy"))
+                running = None if audit.force else _ongoing_plan(session)
+                if running is not None:
+                    message = (
+                        f"Not run: action plan {running.uuid} is ongoing. Wait until it has ended,"
+                        " or create the audit with force."
+                    )
+                    store.transition(session, audit, "CANCELLED", message)
+                    return None
+                return store.transition(session, audit, "ONGOING", hostname=self.host)
+        except (
+            LostRace,
+            NotFound,
+        ) as error:  # another engine has it, or it was cancelled or deleted
+            LOG.debug("audit %s is not run here: %s", uuid, error)
+            return None
+
+    def gather(self, audit: models.Audit) -> Case:
+        """Choose the strategy and fetch what it needs, in bulk, before it thinks."""
+        goal = plugins.goals().get(audit.goal.name)
+        if goal is None:
+            raise NotFound("Goal plugin", audit.goal.name)
+        name = (
+            audit.strategy.name if audit.strategy else choose(goal.name, self.sources, self.conf)
+        )
+        strategy = plugins.strategy(name)
+        spec = parameter_rules.schema(strategy.parameters)
+        given = parameter_rules.with_defaults(spec, audit.parameters or {})
+        values = parameter_rules.parse(strategy.parameters, given)
+        max_age_s = self.conf["watcher_cluster_data_model_collectors.compute"].max_age
+        cluster, notes = scope.apply(self.keeper.snapshot(max_age_s), audit.scope or [])
+        queries = strategy.queries(values)
+        metrics = self.sources.fetch(queries, cluster, strategy=name) if queries else Metrics()
+        metrics.require(query for query in queries if query.required)
+        return Case(name, strategy, goal, cluster, metrics, values, tuple(notes))
+
+    def solve(self, audit: models.Audit, case: Case) -> Solution:
+        """Run the strategy, told on the bus before and after."""
+        with self.announcer.around("audit.strategy", audit):
+            solution = case.strategy.solve(case.cluster, case.metrics, case.parameters)
+        for note in (*case.notes, *solution.notes, *map(str, case.metrics.coverage.values())):
+            LOG.info("%s: %s", case.name, note)
+        return solution
+
+    def order(self, audit: models.Audit, case: Case, solution: Solution) -> Plan:
+        """Order the solution and replay it: what cannot be carried out is never recorded."""
+        with self.announcer.around("audit.planner", audit):
+            planner = plugins.planner(case.strategy.planner, self.conf)
+            plan = planner.order(solution, case.cluster)
+            plan.replay(case.cluster)
+            for action in plan.actions:
+                if action.type not in self._known_actions():
+                    raise Invalid(f"there is no action type {action.type}")
+        return plan
+
+    @staticmethod
+    def _known_actions() -> frozenset[str]:
+        # By entry-point names only: the decision engine must not load the hands.
+        return plugins.names(plugins.ACTIONS)
+
+    def record(
+        self,
+        context: RequestContext,
+        audit: models.Audit,
+        case: Case,
+        solution: Solution,
+        plan: Plan,
+    ) -> str:
+        """Plan, actions, indicators and the audit's end in one transaction: all or nothing."""
+        indicators, global_efficacy = case.goal.efficacy(solution.indicators)
+        said = " ".join((*solution.notes, *case.notes))
+        with self.database.writing() as session:
+            strategy = store.get(session, models.Strategy, case.name)
+            row = models.ActionPlan(
+                audit_id=audit.id,
+                strategy_id=strategy.id,
+                state="RECOMMENDED" if plan.actions else "SUCCEEDED",
+                global_efficacy=global_efficacy,
+                status_message=None if plan.actions else (said or "There is nothing to do.")[:255],
+            )
+            store.add(session, row)
+            _add_actions(session, row, plan)
+            for indicator in indicators:
+                session.add(models.EfficacyIndicator(action_plan_id=row.id, **indicator))
+            message = said or (None if plan.actions else "There is nothing to do.")
+            store.transition(session, audit, "SUCCEEDED", message)
+            if audit.auto_trigger and plan.actions:
+                store.transition(session, row, "PENDING")
+                after_commit(session, lambda: self._launch(context, row.uuid))
+        return str(row.uuid)
+
+    def _launch(self, context: RequestContext, plan_uuid: str) -> None:
+        try:
+            self.applier.launch_action_plan(context, plan_uuid)
+        except (
+            ServiceDown
+        ) as error:  # the plan is PENDING; an applier finds it without the message
+            LOG.warning("action plan %s waits for an applier to find it: %s", plan_uuid, error)
+
+    def fail(self, audit: models.Audit, error: Exception) -> None:
+        """End an audit as FAILED, with a reason the operator can act on."""
+        if isinstance(error, WatcherError):
+            LOG.warning("audit %s failed: %s", audit.uuid, error)
+            reason = str(error)
+        else:
+            LOG.error("audit %s failed", audit.uuid, exc_info=error)
+            reason = (
+                f"Internal error ({type(error).__name__}); the decision engine's log has more."
+            )
+        try:
+            with self.database.writing() as session:
+                store.transition(session, audit, "FAILED", reason)
+        except LostRace as lost:
+            LOG.info("audit %s: %s", audit.uuid, lost)
+
+
+def _ongoing_plan(session: Session) -> models.ActionPlan | None:
+    plans = models.ActionPlan
+    rows, _ = store.page(session, plans, plans.state.in_(("ONGOING", "CANCELLING")), limit=1)
+    return rows[0] if rows else None
+
+
+def _add_actions(session: Session, plan_row: models.ActionPlan, plan: Plan) -> None:
+    """Every action's row, its parents told by uuid, in the plan's order."""
+    identities = [str(uuids.uuid4()) for _ in plan.actions]
+    for position, (action, parents) in enumerate(zip(plan.actions, plan.parents, strict=True)):
+        values: Mapping[str, Any] = {
+            "uuid": identities[position],
+            "action_plan_id": plan_row.id,
+            "action_type": action.type,
+            "input_parameters": action.input_parameters,
+            "parents": [identities[parent] for parent in parents],
+            "position": position,
+            "state": "PENDING",
+        }
+        store.add(session, models.Action(**values))

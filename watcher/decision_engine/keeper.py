@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the current snapshot of the cluster and reads it anew when it is too old.
+
+Readers share one immutable value; a lock is held only while reading anew. Several audits that
+want a fresh snapshot at once cause one collection. A failed collection keeps the last good snapshot
+for questions, but an audit that needs a fresh one is told the reason.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from oslo_utils import timeutils
+
+from watcher.core.cluster import Cluster
+from watcher.core.errors import StaleCluster, WatcherError
+from watcher.core.protocols import Collector
+
+LOG = logging.getLogger(__name__)
+
+
+class Keeper:
+    """The keeper of one kind of snapshot.
+
+    ``period_s`` is the time between refreshes in the background.
+    """
+
+    def __init__(
+        self,
+        collector: Collector[Cluster],
+        period_s: float,
+        clock: Callable[[], datetime] = timeutils.utcnow,
+    ) -> None:
+        self._collector = collector
+        self._period_s = period_s
+        self._clock = clock
+        self._refreshing = threading.Lock()
+        self._stopped = threading.Event()
+        self._snapshot: Cluster | None = None
+        self._read_at: datetime | None = None
+        self._failure = ""
+        self._thread = threading.Thread(target=self._run, name="snapshot-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Read the cluster now, and again every period, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a collection that is running is left to end with the process."""
+        self._stopped.set()
+
+    @property
+    def latest(self) -> Cluster | None:
+        """The last good snapshot, however old; None before the first."""
+        return self._snapshot
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last good snapshot was begun to be read; None before the first."""
+        return None if self._read_at is None else (self._clock() - self._read_at).total_seconds()
+
+    def snapshot(self, max_age_s: float) -> Cluster:
+        """A snapshot whose reading began at most so many seconds before this call.
+
+        Raises StaleCluster with the reason when the cloud cannot be read.
+        """
+        asked_at = self._clock()
+        with self._refreshing:
+            # Whoever waited for the lock finds what the holder has read meanwhile.
+            age_s = self._age_at(asked_at)
+            if self._snapshot is None or age_s is None or age_s > max_age_s:
+                self._refresh()
+            if self._snapshot is None or self._failure:
+                raise StaleCluster(f"the cluster cannot be read: {self._failure}")
+            return self._snapshot
+
+    def _age_at(self, moment: datetime) -> float | None:
+        return None if self._read_at is None else (moment - self._read_at).total_seconds()
+
+    def _refresh(self) -> None:
+        begun = self._clock()
+        try:
+            snapshot = self._collector.collect()
+        except WatcherError as error:
+            if str(error) != self._failure:  # once per reason, not once per try
+                LOG.warning("the cluster cannot be read: %s", error)
+            self._failure = str(error) or type(error).__name__
+            return
+        if self._failure:
+            LOG.info("the cluster can be read again")
+        self._failure = ""
+        self._snapshot, self._read_at = snapshot, begun
+        LOG.info(
+            "cluster read: %d hosts, %d instances", len(snapshot.hosts), len(snapshot.instances)
+        )
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with self._refreshing:
+                    self._refresh()
+            except Exception:  # the edge: the refresher must outlive one bad reading
+                LOG.exception("reading the cluster failed")
+            self._stopped.wait(self._period_s)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins by name: the only user of stevedore.
+
+A plugin that cannot be imported or does not fit its protocol is left out, with one log line that
+says what is wrong with it; the others load. Group names are those of contract/commands.md §8.
+"""
+
+import dataclasses
+import importlib.metadata
+import logging
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from oslo_config import cfg
+from stevedore import ExtensionManager
+
+from watcher import config
+from watcher.core import protocols
+from watcher.core.errors import Invalid, NotFound
+from watcher.core.goals import Goal
+
+LOG = logging.getLogger(__name__)
+
+GOALS = "watcher_goals"
+STRATEGIES = "watcher_strategies"
+PLANNERS = "watcher_planners"
+ACTIONS = "watcher_actions"
+WORKFLOW_ENGINES = "watcher_workflow_engines"
+COLLECTORS = "watcher_cluster_data_model_collectors"
+DATASOURCES = "watcher_datasources"
+
+_OPTION_TYPES: Mapping[type, type[cfg.Opt]] = {
+    bool: cfg.BoolOpt,
+    int: cfg.IntOpt,
+    float: cfg.FloatOpt,
+    str: cfg.StrOpt,
+    dict: cfg.DictOpt,
+    list: cfg.ListOpt,
+}
+
+
+@cache
+def load(group: str) -> Mapping[str, Any]:
+    """What the entry points of a group point to, by name, in alphabetical order."""
+
+    def complain(_manager: Any, entry_point: Any, error: BaseException) -> None:
+        LOG.error("plugin %s of %s cannot be loaded: %s", entry_point.name, group, error)
+
+    manager = ExtensionManager(group, on_load_failure_callback=complain)
+    return {found.name: found.plugin for found in sorted(manager, key=lambda one: one.name)}
+
+
+@cache
+def names(group: str) -> frozenset[str]:
+    """The names registered in a group, without loading anything."""
+    return frozenset(one.name for one in importlib.metadata.entry_points(group=group))
+
+
+def _fitting(group: str, protocol: type, built: Mapping[str, Any]) -> dict[str, Any]:
+    fit = {}
+    for name, plugin in built.items():
+        wanted = {member for member in dir(protocol) if not member.startswith("_")}
+        wanted |= set(getattr(protocol, "__annotations__", {}))
+        missing = sorted(member for member in wanted if not hasattr(plugin, member))
+        if missing:
+            LOG.error("plugin %s of %s is left out: it lacks %s", name, group, ", ".join(missing))
+        else:
+            fit[name] = plugin
+    return fit
+
+
+@cache
+def strategies() -> Mapping[str, "protocols.Strategy[Any]"]:
+    """Every strategy, built, by name."""
+    built = {name: factory() for name, factory in load(STRATEGIES).items()}
+    return _fitting(STRATEGIES, protocols.Strategy, built)
+
+
+def strategy(name: str) -> "protocols.Strategy[Any]":
+    """One strategy; NotFound when it is not installed here."""
+    try:
+        return strategies()[name]
+    except KeyError:
+        raise NotFound("Strategy plugin", name) from None
+
+
+@cache
+def goals() -> Mapping[str, Goal]:
+    """Every goal by name."""
+    return {name: goal for name, goal in load(GOALS).items() if isinstance(goal, Goal)}
+
+
+@cache
+def actions() -> Mapping[str, type[protocols.ActionHandler]]:
+    """The handler class of each action type."""
+    return _fitting(ACTIONS, protocols.ActionHandler, load(ACTIONS))
+
+
+def planner(name: str, conf: cfg.ConfigOpts) -> protocols.Planner:
+    """A planner built with its options; NotFound when it is not installed here."""
+    try:
+        factory = load(PLANNERS)[name]
+    except KeyError:
+        raise NotFound("Planner plugin", name) from None
+    return build(factory, conf[f"{PLANNERS}.{name}"])
+
+
+def build(factory: Any, values: Mapping[str, Any]) -> Any:
+    """A plugin with its ``Options`` dataclass (of ``param()`` lines) filled from configuration."""
+    declared = getattr(factory, "Options", None)
+    if declared is None:
+        return factory()
+    arguments = {one.name: values[one.name] for one in dataclasses.fields(declared)}
+    try:
+        return factory(declared(**arguments))
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"options of plugin {factory.__name__}: {error}") from error
+
+
+def _group(group: str, name: str, factory: Any) -> config.Group:
+    declared = getattr(factory, "Options", None)
+    options = []
+    for one in dataclasses.fields(declared) if declared is not None else ():
+        default = (
+            one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+        )
+        kind = _OPTION_TYPES[type(default)]
+        options.append(kind(one.name, default=default, help=one.metadata["description"]))
+    return config.Group(f"{group}.{name}", f"Options of {name} ({group})", options)
+
+
+def OPTIONS() -> list[config.Group]:  # noqa: N802 - the name that watcher.config looks for
+    """The options of the plugins that have some, and how a strategy is chosen."""
+    chosen = config.Group(
+        "watcher_strategies",
+        "Which strategy serves a goal",
+        [
+            cfg.DictOpt(
+                "defaults",
+                default={},
+                help="goal:strategy, ... used by audits that name no strategy. For a goal not"
+                " named here it is the first strategy, by name, whose requirements are met.",
+            )
+        ],
+    )
+    planners = [_group(PLANNERS, name, factory) for name, factory in load(PLANNERS).items()]
+    return [chosen, *planners]

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application under the dotted path that existing deployments use (contract/commands.md §1)."""
+
+from watcher.cmd.api import application
+
+__all__ = ["application"]
