@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova, read in bulk, and the switch of its compute services.
+
+https://docs.openstack.org/api-ref/compute/ . Reading uses the newest microversion that both this
+module and Nova know, at most 2.96 (``pinned_availability_zone``); hypervisors at most 2.87, the
+last one that tells their sizes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from keystoneauth1.discover import normalize_version_number
+from tenacity import Retrying
+
+from watcher.clients.session import Clients, retrying, translated
+from watcher.config import Group
+from watcher.core.cluster import ServerGroup
+from watcher.core.errors import Forbidden, NotFound
+
+OPTIONS: tuple[Group, ...] = ()
+NEWEST = (2, 96)
+NEWEST_WITH_SIZES = (2, 87)
+READ_TIMEOUT_S = 60.0
+
+
+class Server(NamedTuple):
+    """One instance as Nova tells it to an administrator."""
+
+    uuid: str
+    name: str
+    status: str
+    """ACTIVE, SHUTOFF, VERIFY_RESIZE, ... in capitals."""
+    vm_state: str
+    """active, stopped, resized, ... in small letters."""
+    task_state: str
+    """'' when Nova is doing nothing with it."""
+    host: str
+    """Service host name, or ''."""
+    hypervisor_hostname: str
+    flavor_name: str
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    """As allocated: root (0 when booted from a volume) + ephemeral + swap rounded up."""
+    project_id: str
+    metadata: Mapping[str, str]
+    locked: bool
+    created_at: str
+    domain_name: str
+    pinned_zone: str
+    extra_specs: Mapping[str, str]
+    volumes: tuple[str, ...]
+    fault: str
+    """Nova's own text about what went wrong last, or ''."""
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Server":
+        """From an entry of GET /servers/detail; KeyError when Nova left out what it must tell."""
+        flavor = body["flavor"]
+        root_gb = 0 if not body["image"] else flavor["disk"]
+        return cls(
+            uuid=body["id"],
+            name=body["name"],
+            status=body["status"],
+            vm_state=body["OS-EXT-STS:vm_state"],
+            task_state=body["OS-EXT-STS:task_state"] or "",
+            host=body["OS-EXT-SRV-ATTR:host"] or "",
+            hypervisor_hostname=body["OS-EXT-SRV-ATTR:hypervisor_hostname"] or "",
+            flavor_name=flavor["original_name"],
+            vcpus=flavor["vcpus"],
+            memory_mb=flavor["ram"],
+            disk_gb=root_gb + flavor["ephemeral"] - (-(flavor["swap"] or 0) // 1024),
+            project_id=body["tenant_id"],
+            metadata=body["metadata"],
+            locked=body["locked"],
+            created_at=body["created"],
+            domain_name=body["OS-EXT-SRV-ATTR:instance_name"],
+            pinned_zone=body.get("pinned_availability_zone") or "",
+            extra_specs=flavor.get("extra_specs", {}),
+            volumes=tuple(v["id"] for v in body.get("os-extended-volumes:volumes_attached", ())),
+            fault=body.get("fault", {}).get("message", ""),
+        )
+
+
+class Hypervisor(NamedTuple):
+    """One hypervisor; its uuid is also that of its resource provider in Placement."""
+
+    uuid: str
+    hostname: str
+    """What the hypervisor calls itself; not the name actions use."""
+    service_host: str
+    type: str
+    up: bool
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+
+
+class ComputeService(NamedTuple):
+    """One nova-compute service."""
+
+    uuid: str
+    host: str
+    zone: str
+    enabled: bool
+    up: bool
+    disabled_reason: str
+
+
+class Aggregate(NamedTuple):
+    """One host aggregate; ``hosts`` are service host names."""
+
+    id: int
+    name: str
+    zone: str
+    hosts: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+
+class Nova:
+    """Typed calls; raises ServiceDown, NotFound, Conflict, Forbidden, Invalid.
+
+    ``retries`` repeats a request that failed for a passing reason (default: [nova] http_retries).
+    ``requests`` counts what was sent, by the first part of the path.
+    """
+
+    def __init__(self, clients: Clients, retries: Retrying | None = None) -> None:
+        self._clients = clients
+        self._retries = retries or retrying(*clients.nova_retries)
+        self.requests: Counter[str] = Counter()
+
+    def servers(self) -> Iterator[Server]:
+        """Every instance of every project, a page of Nova's own size at a time.
+
+        Left out are those of a cell that is down: Nova tells no more of them than their uuid.
+        """
+        for body in self._pages("servers/detail", "servers", all_tenants="1"):
+            if "flavor" in body:
+                yield _server(body)
+
+    def server(self, uuid: str) -> Server:
+        """One instance."""
+        return _server(self._get(f"servers/{uuid}")["server"])
+
+    def hypervisors(self) -> list[Hypervisor]:
+        """Every hypervisor."""
+        version = min(NEWEST_WITH_SIZES, self._newest)
+        bodies = self._pages("os-hypervisors/detail", "hypervisors", version)
+        return [
+            Hypervisor(
+                uuid=body["id"],
+                hostname=body["hypervisor_hostname"],
+                service_host=body["service"]["host"],
+                type=body["hypervisor_type"],
+                up=body["state"] == "up",
+                vcpus=body["vcpus"],
+                memory_mb=body["memory_mb"],
+                disk_gb=body["local_gb"],
+            )
+            for body in bodies
+        ]
+
+    def services(self) -> list[ComputeService]:
+        """Every nova-compute service."""
+        return self._services(binary="nova-compute")
+
+    def service(self, host: str) -> ComputeService:
+        """The nova-compute service of a host; NotFound when there is none."""
+        for service in self._services(binary="nova-compute", host=host):
+            return service
+        raise NotFound("Compute service on host", host)
+
+    def aggregates(self) -> list[Aggregate]:
+        """Every host aggregate."""
+        return [
+            Aggregate(
+                id=body["id"],
+                name=body["name"],
+                zone=body["availability_zone"] or "",
+                hosts=tuple(body["hosts"]),
+                metadata=body["metadata"],
+            )
+            for body in self._get("os-aggregates")["aggregates"]
+        ]
+
+    def server_groups(self) -> list[tuple[ServerGroup, tuple[str, ...]]]:
+        """Every server group of every project, each with the uuids of its members."""
+        found: dict[str, tuple[ServerGroup, tuple[str, ...]]] = {}
+        while True:
+            query = {"all_projects": "True", "offset": str(len(found))}
+            page = self._get("os-server-groups", query)["server_groups"]
+            if not page or page[0]["id"] in found:
+                return list(found.values())
+            found |= {body["id"]: (_group(body), tuple(body["members"])) for body in page}
+
+    def flavors(self) -> list[Mapping[str, Any]]:
+        """Every flavor, public or not, as Nova tells it."""
+        return list(self._pages("flavors/detail", "flavors", is_public="None"))
+
+    def disable_service(self, uuid: str, reason: str) -> None:
+        """Take a compute service out of scheduling, with a reason people can read."""
+        self._switch(uuid, {"status": "disabled", "disabled_reason": reason})
+
+    def enable_service(self, uuid: str) -> None:
+        """Give a compute service back to scheduling."""
+        self._switch(uuid, {"status": "enabled"})
+
+    def _switch(self, uuid: str, body: Mapping[str, str]) -> None:
+        # Saying twice what the status is does no harm, so it may be repeated.
+        self._send("PUT", f"os-services/{uuid}", self._clients.nova_version, json=body)
+
+    def _services(self, **filters: str) -> list[ComputeService]:
+        return [
+            ComputeService(
+                uuid=body["id"],
+                host=body["host"],
+                zone=body.get("zone") or "",
+                enabled=body["status"] == "enabled",
+                up=body.get("state") == "up" and not body.get("forced_down", False),
+                disabled_reason=body.get("disabled_reason") or "",
+            )
+            for body in self._get("os-services", filters)["services"]
+        ]
+
+    @cached_property
+    def _newest(self) -> tuple[int, int]:
+        """The microversion to read with; one request, once."""
+        with translated("nova"):
+            data = self._clients.compute.get_endpoint_data()
+        self.requests["versions"] += 1
+        theirs = (data and data.max_microversion) or self._clients.nova_version
+        major, minor = normalize_version_number(theirs)[:2]
+        return min(NEWEST, (int(major), int(minor)))
+
+    def _pages(
+        self, path: str, key: str, version: tuple[int, int] | None = None, **query: str
+    ) -> Iterator[Mapping[str, Any]]:
+        while True:
+            page = self._get(path, query, version)
+            yield from page[key]
+            if not page.get(f"{key}_links") or not page[key]:
+                return
+            # The link's own address may be one that only Nova's proxy knows; the marker is enough.
+            query["marker"] = page[key][-1]["id"]
+
+    def _get(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        version: tuple[int, int] | None = None,
+    ) -> Any:
+        major, minor = version or self._newest
+        return self._send("GET", path, f"{major}.{minor}", params=query).json()
+
+    def _send(self, method: str, path: str, microversion: str, **more: Any) -> Any:
+        def once() -> Any:
+            self.requests[path.partition("/")[0]] += 1
+            with translated("nova"):
+                return self._clients.compute.request(
+                    f"/{path}", method, microversion=microversion, timeout=READ_TIMEOUT_S, **more
+                )
+
+        return self._retries(once)
+
+
+def _server(body: Mapping[str, Any]) -> Server:
+    try:
+        return Server.of(body)
+    except KeyError as error:
+        raise Forbidden(
+            f"Nova does not tell {error} of server {body['id']}; Watcher's user needs the role admin"
+        ) from error
+
+
+def _group(body: Mapping[str, Any]) -> ServerGroup:
+    policies = [body["policy"]] if "policy" in body else body["policies"]
+    rules = body.get("rules") or {}
+    return ServerGroup(
+        uuid=body["id"],
+        policy=policies[0] if policies else "",
+        max_per_host=int(rules.get("max_server_per_host", 1)),
+    )

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions to the cloud's services, and their errors in our words.
+
+A section of a service ([nova], [placement]) that names no credentials of its own uses those of
+[watcher_clients_auth] (contract/config.md §10).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from threading import Event, RLock
+from typing import Any
+
+from keystoneauth1 import exceptions as keystone_errors
+from keystoneauth1 import loading
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.session import Session
+from novaclient import client as nova_client
+from novaclient import exceptions as nova_errors
+from oslo_config import cfg
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
+from tenacity.nap import sleep_using_event
+
+from watcher.config import Group
+from watcher.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ServiceDown,
+    WatcherError,
+)
+
+SHARED = "watcher_clients_auth"
+SERVICE_TYPES = {"nova": "compute", "placement": "placement", "keystone": "identity"}
+OLDEST_NOVA = (2, 56)
+PLACEMENT_VERSION = "1.29"
+TRANSIENT = frozenset({429, 502, 503, 504})
+"""HTTP answers after which the same question may be asked again."""
+TLS_OPTIONS = ("cafile", "certfile", "keyfile", "insecure", "timeout")
+
+
+def _service_group(name: str, title: str, *options: cfg.Opt, interface: str) -> Group:
+    """A service's section: adapter, TLS and credentials, with the former places still read."""
+    former = f"{name}_client"
+    adapter = loading.get_adapter_conf_options(
+        include_deprecated=False,
+        deprecated_opts={
+            "valid-interfaces": [cfg.DeprecatedOpt(interface, group=former)],
+            "region-name": [cfg.DeprecatedOpt("region_name", group=former)],
+        },
+    )
+    cfg.set_defaults(adapter, service_type=SERVICE_TYPES[name])
+    return Group(name, title, [*options, *adapter, *_credentials()])
+
+
+def _credentials() -> list[cfg.Opt]:
+    return [*loading.get_session_conf_options(), *loading.get_auth_common_conf_options()]
+
+
+OPTIONS = (
+    Group(SHARED, "Credentials for every service without its own", _credentials()),
+    _service_group(
+        "nova",
+        "The compute service",
+        cfg.StrOpt(
+            "api_version",
+            default="2.56",
+            deprecated_group="nova_client",
+            help="Compute microversion of requests that change something, 2.56 or newer. Reading"
+            " uses the newest one both sides know.",
+        ),
+        cfg.IntOpt("http_retries", default=3, min=1, help="Tries of a request to Nova."),
+        cfg.FloatOpt("http_retry_interval", default=2.0, min=0.1, help="Seconds between tries."),
+        interface="endpoint_type",
+    ),
+    _service_group("placement", "The placement service", interface="interface"),
+    _service_group("keystone", "The identity service", interface="interface"),
+)
+
+
+class Clients:
+    """The wires to the cloud, made when first used, shared by all threads.
+
+    Raises Invalid when [nova] api_version is not one Watcher can work with.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._lock = RLock()
+        self._made: dict[str, Any] = {}
+        self.nova_version = _nova_version(conf.nova.api_version)
+
+    @property
+    def nova(self) -> Any:
+        """A novaclient Client at [nova] api_version; wrap its calls in ``translated("nova")``.
+
+        It never repeats a request by itself: a repeated POST could act twice.
+        """
+        return self._once("nova", self._make_nova)
+
+    @property
+    def compute(self) -> Adapter:
+        """Nova's API as plain HTTP, at [nova] api_version unless a call says otherwise."""
+        return self._once("compute", lambda: self._adapter("nova", self.nova_version))
+
+    @property
+    def placement(self) -> Adapter:
+        """Placement's API as plain HTTP."""
+        return self._once("placement", lambda: self._adapter("placement", PLACEMENT_VERSION))
+
+    @cached_property
+    def nova_retries(self) -> tuple[int, float]:
+        """How often, and after how many seconds, a request to Nova may be repeated."""
+        return self._conf.nova.http_retries, self._conf.nova.http_retry_interval
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
+
+    def _make_nova(self) -> Any:
+        adapter = self.compute
+        return nova_client.Client(
+            self.nova_version,
+            session=adapter.session,
+            service_type=adapter.service_type,
+            service_name=adapter.service_name,
+            endpoint_type=adapter.interface,
+            region_name=adapter.region_name,
+            endpoint_override=adapter.endpoint_override,
+        )
+
+    def _adapter(self, group: str, microversion: str) -> Adapter:
+        with translated(group):
+            return loading.load_adapter_from_conf_options(
+                self._conf,
+                group,
+                session=self._session(group),
+                default_microversion=microversion,
+            )
+
+    def _session(self, group: str) -> Session:
+        own = self._conf[group]
+        if not own.auth_type and not own.auth_section:
+            if group != SHARED and not any(own[name] for name in TLS_OPTIONS):
+                return self._once(SHARED, lambda: self._session(SHARED))
+            auth = _load_auth(self._conf, SHARED)
+        else:
+            auth = _load_auth(self._conf, group)
+        return loading.load_session_from_conf_options(self._conf, group, auth=auth)
+
+
+def _load_auth(conf: cfg.ConfigOpts, group: str) -> Any:
+    loading.register_auth_conf_options(conf, group)
+    auth = loading.load_auth_from_conf_options(conf, group)
+    if auth is None:
+        raise Invalid(
+            f"no credentials: set auth_type, auth_url, username, password, ... in [{SHARED}]"
+        )
+    return auth
+
+
+def _nova_version(text: str) -> str:
+    match = re.fullmatch(r"(\d+)\.(\d+)", text)
+    if match is None or (int(match[1]), int(match[2])) < OLDEST_NOVA:
+        raise Invalid(f"[nova] api_version is {text!r}; Watcher needs 2.56 or newer")
+    return text
+
+
+def retrying(tries: int, interval_s: float, stop: Event | None = None) -> Retrying:
+    """Repeat a request that failed for a passing reason; ``stop`` ends the waits between tries."""
+    return Retrying(
+        stop=stop_after_attempt(tries),
+        wait=wait_fixed(interval_s),
+        retry=retry_if_exception(_passing),
+        sleep=sleep_using_event(stop or Event()),
+        reraise=True,
+    )
+
+
+def _passing(error: BaseException) -> bool:
+    return isinstance(error, _Passing)
+
+
+class _Passing(ServiceDown):
+    """No answer this time; the same request may succeed in a moment."""
+
+
+class _Missing(NotFound):
+    """NotFound in the service's own words."""
+
+    def __init__(self, service: str, text: str) -> None:
+        super().__init__(service, text)
+        self.args = (text,)
+
+
+@contextmanager
+def translated(service: str) -> Iterator[None]:
+    """Turn what keystoneauth and novaclient raise into ours, with the service's own text.
+
+    ``service`` is a section's name: nova, placement, keystone. Raises ServiceDown for no
+    connection, refused credentials, 429 and 5xx; NotFound, Conflict, Forbidden, Invalid for the
+    answers of those names. The foreign error is the ``__cause__``.
+    """
+    try:
+        yield
+    except keystone_errors.HttpError as error:
+        raise _answered(service, error.http_status, error) from error
+    except nova_errors.ClientException as error:
+        raise _answered(service, error.code, error) from error
+    except keystone_errors.ClientException as error:
+        raise _unanswered(service, error) from error
+    except nova_errors.UnsupportedVersion as error:
+        raise Invalid(f"{service.title()}: {_line(error)}") from error
+
+
+def _answered(service: str, status: int, error: Exception) -> WatcherError:
+    name, text = service.title(), _line(getattr(error, "message", None) or error)
+    if status == 401:
+        return ServiceDown(
+            f"{name}: the credentials were refused ({text}); check [{service}] and [{SHARED}]"
+        )
+    if status == 404:
+        return _Missing(name, text)
+    if status >= 500 or status == 429:
+        down = _Passing if status in TRANSIENT else ServiceDown
+        return down(f"{name} answers with HTTP {status}: {text}")
+    kind = {403: Forbidden, 409: Conflict}.get(status, Invalid)
+    return kind(f"{name}: {text}")
+
+
+def _unanswered(service: str, error: Exception) -> ServiceDown:
+    text = _line(error)
+    url = re.search(r"https?://[^\s'\",)]+", text)
+    where = url[0].rstrip(":.") if url else "any known address"
+    name, check = service.title(), f"[{service}] endpoint_override or its catalog entry"
+    if "/auth/tokens" in where or "auth_url" in text or "identity" in text:
+        name, check = "Keystone", f"auth_url in [{service}] or [{SHARED}]"
+    passing = keystone_errors.RetriableConnectionFailure, keystone_errors.DiscoveryFailure
+    down = _Passing if isinstance(error, passing) else ServiceDown
+    return down(
+        f"{name} does not answer at {where}: {_reason(text)}; check that it runs, and {check}"
+    )
+
+
+def _reason(text: str) -> str:
+    """The innermost reason in what requests and urllib3 wrap several times."""
+    for pattern in (r"\[Errno -?\d+\] ([^'\")]+)", r"RemoteDisconnected\('([^']+)", r"timed out"):
+        match = re.search(pattern, text)
+        if match:
+            return match[1] if match.groups() else "no answer in time"
+    return text[:200]
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())
