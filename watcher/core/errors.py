@@ -107,7 +107,14 @@ class StaleCluster(Unavailable):
 
 
 class ActionFailed(WatcherError):
-    """An action did not reach its end; the text is the operator's explanation."""
+    """An action did not reach its end; the text is the operator's explanation.
+
+    ``phase`` is the word of the contract for where: pre_condition, execute or post_condition.
+    """
+
+    def __init__(self, text: str, *, phase: str = "execute") -> None:
+        super().__init__(text)
+        self.phase = phase
 
 
 class Skip(ActionFailed):

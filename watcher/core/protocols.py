@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from watcher.core.cluster import Cluster
 from watcher.core.metrics import Coverage, Floats, Metric, Metrics, Query
 from watcher.core.plan import Plan
-from watcher.core.solution import Solution
+from watcher.core.solution import Action, Solution
 
 P = TypeVar("P")
 P_contra = TypeVar("P_contra", contravariant=True)
@@ -58,7 +58,8 @@ class ActionHandler(Protocol):
 
     ``schema`` is the JSON Schema of the input parameters, ``description`` the text the API shows.
     ``perform`` returns when the end is reached and raises ActionFailed with the cloud's own reason
-    when it is not; ``stop`` is an Event that is set when the daemon is going down.
+    when it is not; ``stop`` is an Event that is set when waiting must end at once: the daemon is
+    going down, or ``abort`` was called.
     """
 
     type: ClassVar[str]
@@ -66,20 +67,29 @@ class ActionHandler(Protocol):
     schema: ClassVar[Mapping[str, Any]]
     can_abort: ClassVar[bool]
 
-    def check(self) -> None:
-        """Raise Skip when there is nothing to do, ActionFailed when it cannot be done."""
+    def check(self) -> Mapping[str, Any]:
+        """What is there before, as JSON; it is stored before ``perform`` begins.
+
+        Raises Skip when there is nothing to do, ActionFailed when it cannot be done.
+        """
         ...
 
     def perform(self) -> None:
         """Do it, and wait until it is done."""
         ...
 
-    def undo(self) -> None:
-        """Put back what ``perform`` changed; nothing when it changed nothing."""
+    def undo(self) -> str:
+        """Put back what ``perform`` changed and say what was put back; '' when nothing was."""
         ...
 
     def abort(self) -> None:
         """Break off a ``perform`` that is running in another thread."""
+        ...
+
+    def compensation(self) -> Action | None:
+        """What to do at the end of a plan that did not reach all of its ends, because of this
+        action that did; None when it does no harm by itself.
+        """
         ...
 
 
