@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """watcher-api, and the WSGI application for uWSGI, gunicorn or mod_wsgi.
 
-``watcher.cmd.api:application`` reads its configuration at the first request. The command serves the
-same application with cheroot: threads, TLS and clean shutdown in a maintained library, and able to
+``watcher.cmd.api:application`` reads its configuration at the first request. The command serves
+the same application with cheroot: threads, TLS and clean shutdown in a maintained library, able to
 run inside another process, which ``watcher-standalone`` and the simulator need.
 """
 

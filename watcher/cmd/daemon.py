@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every daemon's entry point does: configuration, logging, wires; and one line for an error."""
+"""What every entry point does: configuration, logging, wires; and one line for an error."""
 
 import logging
 import os

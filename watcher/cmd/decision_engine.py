@@ -3,8 +3,8 @@
 
 import sys
 
-from watcher.decision_engine.service import DecisionEngineService
 from watcher.cmd import daemon
+from watcher.decision_engine.service import DecisionEngineService
 
 PROGRAM = "watcher-decision-engine"
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """watcher-standalone: API, decision engine and applier in one process.
 
-For a first look and for a small cloud: with SQLite and the in-process bus (``fake://``) there is no
-service to install. The configuration file is the same; only the defaults of [database] connection and
-transport_url differ.
+For a first look and for a small cloud: with SQLite and the in-process bus (``fake://``) there is
+no service to install. The configuration file is the same; only the defaults of transport_url and
+of the schema differ: the database is brought up to date at the start.
 """
 
 import logging

@@ -2,8 +2,8 @@
 """Holds the current snapshot of the cluster and reads it anew when it is too old.
 
 Readers share one immutable value; a lock is held only while reading anew. Several audits that
-want a fresh snapshot at once cause one collection. A failed collection keeps the last good snapshot
-for questions, but an audit that needs a fresh one is told the reason.
+want a fresh snapshot at once cause one collection. A failed collection keeps the last good
+snapshot for questions, but an audit that needs a fresh one is told the reason.
 """
 
 import logging

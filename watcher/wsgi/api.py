@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application under the dotted path that existing deployments use (contract/commands.md §1)."""
+"""The application under the dotted path of existing deployments (contract/commands.md §1)."""
 
 from watcher.cmd.api import application
 
