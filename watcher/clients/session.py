@@ -73,6 +73,18 @@ OPTIONS = (
         ),
         cfg.IntOpt("http_retries", default=3, min=1, help="Tries of a request to Nova."),
         cfg.FloatOpt("http_retry_interval", default=2.0, min=0.1, help="Seconds between tries."),
+        cfg.IntOpt(
+            "migration_max_retries",
+            default=180,
+            min=1,
+            help="Polls without any progress after which a migration counts as failed.",
+        ),
+        cfg.FloatOpt(
+            "migration_interval",
+            default=5.0,
+            min=0.1,
+            help="Seconds between two looks at the migrations that are running.",
+        ),
         interface="endpoint_type",
     ),
     _service_group("placement", "The placement service", interface="interface"),
@@ -114,6 +126,11 @@ class Clients:
     def nova_retries(self) -> tuple[int, float]:
         """How often, and after how many seconds, a request to Nova may be repeated."""
         return self._conf.nova.http_retries, self._conf.nova.http_retry_interval
+
+    @cached_property
+    def migration_polls(self) -> tuple[int, float]:
+        """How many looks at a migration may find no progress, and the seconds between two."""
+        return self._conf.nova.migration_max_retries, self._conf.nova.migration_interval
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         with self._lock:
