@@ -395,6 +395,15 @@ def _assign_ports(found: Service) -> None:
     found.ports = ports
 
 
+def reserve(name: str) -> Service:
+    """Give a service its ports before it is started."""
+    with locked("services"):
+        found = service(name)
+        if not Processes(HOME).pid(name):
+            _assign_ports(found)
+        return found
+
+
 def _write_addresses(processes: Processes) -> dict[str, str]:
     """services.json: the addresses of what runs now."""
     addresses: dict[str, str] = {}

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests find in the cloud: flavors, an image, aggregates, servers."""
+
+from __future__ import annotations
+
+from concurrent import futures
+
+from tests.cloud.api import Cloud, Json
+from tests.cloud.process import step, wait_for
+
+FLAVORS = {  # name: (vCPUs, MiB, GiB)
+    "c.tiny": (1, 1024, 5),
+    "c.small": (1, 2048, 10),
+    "c.medium": (2, 4096, 20),
+    "c.large": (4, 8192, 40),
+}
+# Twenty of these need 67 GiB of memory: three hosts of 32 GiB hold what six hold at first.
+ORDER = ("c.medium", "c.small", "c.medium", "c.tiny", "c.small", "c.large")
+IMAGE = "test-image"
+RACKS = ("rack-a", "rack-b")
+
+
+def flavors(cloud: Cloud) -> None:
+    """Make the flavors that are missing."""
+    known = cloud.flavors()
+    for name, (vcpus, ram_mb, disk_gb) in FLAVORS.items():
+        if name not in known:
+            body = {"name": name, "vcpus": vcpus, "ram": ram_mb, "disk": disk_gb}
+            cloud.nova.post("/flavors", json={"flavor": body})
+
+
+def image(cloud: Cloud) -> str:
+    """The id of the image, made if need be: 64 KiB of nothing."""
+    glance = cloud.api("image")
+    found = glance.get("/v2/images", params={"name": IMAGE}).json()["images"]
+    if found:
+        return str(found[0]["id"])
+    body = {
+        "name": IMAGE,
+        "disk_format": "raw",
+        "container_format": "bare",
+        "visibility": "public",
+    }
+    image_id = str(glance.post("/v2/images", json=body).json()["id"])
+    glance.put(
+        f"/v2/images/{image_id}/file",
+        data=bytes(64 * 1024),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    return image_id
+
+
+def aggregates(cloud: Cloud) -> None:
+    """Two racks, half of the hosts in each."""
+    hosts = cloud.settings.hosts()
+    half = (len(hosts) + 1) // 2
+    known = {row["name"] for row in cloud.nova.get("/os-aggregates").json()["aggregates"]}
+    for name, members in zip(RACKS, (hosts[:half], hosts[half:]), strict=True):
+        if name in known:
+            continue
+        made = cloud.nova.post("/os-aggregates", json={"aggregate": {"name": name}}).json()
+        for host in members:
+            body = {"add_host": {"host": host}}
+            cloud.nova.post(f"/os-aggregates/{made['aggregate']['id']}/action", json=body)
+
+
+def servers(cloud: Cloud, image_id: str, count: int) -> None:
+    """Servers vm-001 and so on, over the hosts in turn.
+
+    The host is named (microversion 2.74): left to the scheduler, a burst of requests
+    ends up on few hosts, since it sees a load only once the host has claimed it.
+    """
+    ids = cloud.flavors()
+    hosts = cloud.settings.hosts()
+    known = {row["name"] for row in cloud.servers()}
+
+    def boot(index: int) -> None:
+        name = f"vm-{index + 1:03}"
+        if name not in known:
+            flavor = ids[ORDER[index % len(ORDER)]]
+            # Shifted by one each round, so that no host gets all of one size.
+            host = hosts[(index + index // len(hosts)) % len(hosts)]
+            cloud.boot(name, flavor, host, imageRef=image_id)
+
+    with futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(boot, range(count)))
+    wait_for("no server in BUILD", lambda: "BUILD" not in cloud.count_by_status(), every_s=0.5)
+    broken: list[Json] = cloud.servers(status="ERROR")
+    if broken:
+        row = broken[0]
+        raise SystemExit(f"{row['name']} is in ERROR: {row.get('fault', {}).get('message')}")
+
+
+def seed(count: int) -> None:
+    """Make what is missing; what is there stays as it is."""
+    cloud = Cloud()
+    with step("flavors, image, aggregates"):
+        flavors(cloud)
+        image_id = image(cloud)
+        aggregates(cloud)
+    with step(f"{count} servers"):
+        servers(cloud, image_id, count)
