@@ -23,8 +23,6 @@ OWNERS: tuple[str, ...] = (
     "watcher.messaging.rpc",
     "watcher.messaging.notifications",
     "watcher.clients.session",
-    "watcher.clients.nova",
-    "watcher.clients.placement",
     "watcher.collectors.compute",
     "watcher.datasources.choice",
     "watcher.datasources.influxdb",

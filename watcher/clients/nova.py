@@ -15,11 +15,9 @@ from keystoneauth1.discover import normalize_version_number
 from tenacity import Retrying
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.config import Group
 from watcher.core.cluster import ServerGroup
 from watcher.core.errors import Forbidden, NotFound
 
-OPTIONS: tuple[Group, ...] = ()
 NEWEST = (2, 96)
 NEWEST_WITH_SIZES = (2, 87)
 READ_TIMEOUT_S = 60.0
@@ -270,7 +268,7 @@ def _server(body: Mapping[str, Any]) -> Server:
         return Server.of(body)
     except KeyError as error:
         raise Forbidden(
-            f"Nova does not tell {error} of server {body['id']}; Watcher's user needs the role admin"
+            f"Nova does not tell {error} of server {body['id']}; Watcher's user needs role admin"
         ) from error
 
 

@@ -7,14 +7,13 @@ providers; a provider's generation tells whether they changed since they were re
 
 from collections import Counter
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, NamedTuple
 
 from tenacity import Retrying
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.config import Group
 
-OPTIONS: tuple[Group, ...] = ()
 READ_TIMEOUT_S = 60.0
 
 
@@ -44,6 +43,7 @@ class Placement:
         self._clients = clients
         self._retries = retries or retrying(*clients.nova_retries)
         self.requests: Counter[str] = Counter()
+        self._counting = Lock()
 
     def providers(self) -> list[Provider]:
         """Every resource provider."""
@@ -54,7 +54,7 @@ class Placement:
         ]
 
     def inventories(self, uuid: str) -> tuple[int, Mapping[str, Inventory]]:
-        """A provider's generation, and its inventories by resource class (VCPU, MEMORY_MB, ...)."""
+        """A provider's generation, and its inventories by resource class (VCPU, ...)."""
         answer = self._get("inventories", f"/resource_providers/{uuid}/inventories")
         found = {
             name: Inventory(body["total"], body["reserved"], body["allocation_ratio"])
@@ -64,7 +64,8 @@ class Placement:
 
     def _get(self, kind: str, path: str) -> Any:
         def once() -> Any:
-            self.requests[kind] += 1
+            with self._counting:
+                self.requests[kind] += 1
             with translated("placement"):
                 return self._clients.placement.get(path, timeout=READ_TIMEOUT_S)
 
