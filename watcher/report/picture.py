@@ -2,7 +2,7 @@
 """The cluster before and after a plan as SVG: one bar per host, one segment per instance.
 
 A segment is as long as the share of its host's memory that the instance takes, and has the
-colour of the host it was on before; so what has moved stands out by its colour. The thin line below
+colour of the host it was on before; so what has moved stands out. The thin line below
 a bar is the host's measured CPU load. Both pictures list the hosts in the same order.
 """
 
