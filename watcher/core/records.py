@@ -85,13 +85,12 @@ def assemble(
     An instance whose host or group is not among those given is UNPLACED or in NO_GROUP.
     """
     ordered_groups = tuple(sorted(groups))
-    host_columns = _host_columns(sorted(hosts, key=lambda record: record.uuid))
-    names = {name: row for row, name in enumerate(host_columns.name)}
+    table = host_columns(sorted(hosts, key=lambda record: record.uuid))
     group_index = {group.uuid: index for index, group in enumerate(ordered_groups)}
     ordered = sorted(instances, key=lambda record: record.uuid)
     return Cluster(
-        hosts=host_columns,
-        instances=_instance_columns(ordered, names, group_index),
+        hosts=table,
+        instances=instance_columns(ordered, table.row_by_name, group_index),
         groups=ordered_groups,
         taken_at=taken_at,
         generation=generation,
@@ -99,7 +98,8 @@ def assemble(
     )
 
 
-def _host_columns(records: Sequence[HostRecord]) -> Hosts:
+def host_columns(records: Sequence[HostRecord]) -> Hosts:
+    """The columns of hosts in the order given."""
     columns = _transpose(HostRecord, records)
     size = len(records)
 
@@ -123,9 +123,10 @@ def _host_columns(records: Sequence[HostRecord]) -> Hosts:
     )
 
 
-def _instance_columns(
+def instance_columns(
     records: Sequence[InstanceRecord], names: Mapping[str, int], groups: Mapping[str, int]
 ) -> Instances:
+    """The columns of instances in the order given; the rows of hosts by name, groups by uuid."""
     columns = _transpose(InstanceRecord, records)
     size = len(records)
 
@@ -151,6 +152,59 @@ def _instance_columns(
         task_state=words(columns["task_state"]),
         domain_name=words(columns["domain_name"]),
         group=rows(columns["group"], groups, NO_GROUP),
+    )
+
+
+def host_record(cluster: Cluster, row: int) -> HostRecord:
+    """The record that ``assemble`` makes this row of, but for its scope."""
+    hosts = cluster.hosts
+    vcpus, memory_mb, disk_gb = hosts.total[row].tolist()
+    vcpus_reserved, memory_mb_reserved, disk_gb_reserved = hosts.reserved[row].tolist()
+    vcpus_ratio, memory_ratio, disk_ratio = hosts.ratio[row].tolist()
+    return HostRecord(
+        uuid=hosts.uuid[row],
+        name=hosts.name[row],
+        vcpus=vcpus,
+        memory_mb=memory_mb,
+        disk_gb=disk_gb,
+        vcpus_reserved=vcpus_reserved,
+        memory_mb_reserved=memory_mb_reserved,
+        disk_gb_reserved=disk_gb_reserved,
+        vcpus_ratio=vcpus_ratio,
+        memory_ratio=memory_ratio,
+        disk_ratio=disk_ratio,
+        up=bool(hosts.up[row]),
+        enabled=bool(hosts.enabled[row]),
+        disabled_reason=hosts.disabled_reason[row],
+        zone=hosts.zone[row],
+        aggregates=hosts.aggregates[row],
+        hypervisor_type=hosts.hypervisor_type[row],
+        known=bool(hosts.known[row]),
+    )
+
+
+def instance_record(cluster: Cluster, row: int) -> InstanceRecord:
+    """The record that ``assemble`` makes this row of, but for its scope."""
+    instances = cluster.instances
+    host, group = int(instances.host[row]), int(instances.group[row])
+    vcpus, memory_mb, disk_gb = instances.demand[row].tolist()
+    return InstanceRecord(
+        uuid=instances.uuid[row],
+        name=instances.name[row],
+        host="" if host == UNPLACED else cluster.hosts.name[host],
+        vcpus=vcpus,
+        memory_mb=memory_mb,
+        disk_gb=disk_gb,
+        state=InstanceState(instances.state[row]).public,
+        project_id=instances.project_id[row],
+        metadata=instances.metadata[row],
+        locked=bool(instances.locked[row]),
+        pinned_zone=instances.pinned_zone[row],
+        extra_specs=instances.extra_specs[row],
+        created_at=instances.created_at[row],
+        task_state=instances.task_state[row],
+        domain_name=instances.domain_name[row],
+        group="" if group == NO_GROUP else cluster.groups[group].uuid,
     )
 
 

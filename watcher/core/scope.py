@@ -3,8 +3,8 @@
 
 A scope is a list of blocks, one per model: ``[{"compute": [rule, ...]}, {"storage": ...}]``. Rules
 are those of contract rest-api §22. Included aggregates and zones are united; what is excluded is
-out, whatever includes it. An empty list of a rule says nothing. Names that match nothing are noted,
-never an error.
+out, whatever includes it; an empty list says nothing. Names that match nothing are noted, never
+an error.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,7 +123,7 @@ def _check_rules(where: str, validator: Any, rules: Any) -> None:
         place = where + _path(fault.absolute_path)
         meant = fault.schema.get("description")
         text = f"{fault.instance!r} is not {meant}" if meant else fault.message
-        raise BadScope(f"scope {place}: {text}")
+        raise BadScope(f"scope {place}: {text[:200]}")
     for index, rule in enumerate(rules):
         _check_wildcards(f"{where}[{index}]", rule)
         for inner, excluded in enumerate(rule.get("exclude", ())):
