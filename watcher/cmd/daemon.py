@@ -102,7 +102,7 @@ def serve(program: str, build: Callable[[Wires], Any], workers: int | None = Non
 
     def work() -> None:
         conf = prepare(program)
-        Database(conf).check()
+        Database(conf).require_schema()
         manager = cotyledon.ServiceManager(graceful_shutdown_timeout=60)
         count = conf.api.workers if workers is None else workers
         manager.add(Daemon, workers=count, args=(conf, build))
