@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way to the database: sessions that read, sessions that write, and what follows a commit.
+
+oslo.db builds the engines, so that its ``[database]`` options keep their meaning (pool sizes,
+retries while connecting, SQL mode, ...) and its names for a driver's errors are known here. Its
+``enginefacade`` is not used: one session maker and two context managers do what Watcher needs, and
+a session can be seen where it is opened.
+
+A connection is tried before it is used (``pool_pre_ping``), so a restarted server costs nothing
+but the transactions that it cut.
+"""
+
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from oslo_config import cfg
+from oslo_db import exception
+from oslo_db import options as oslo_options
+from oslo_db.sqlalchemy import engines
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.orm import Session, sessionmaker
+
+from watcher import config
+from watcher.core.errors import Invalid, LostRace, ServiceDown, Unavailable
+from watcher.db import migrations
+
+OPTIONS = config.Group(
+    "database",
+    "The database",
+    [
+        *oslo_options.database_opts,
+        cfg.StrOpt(
+            "mysql_engine",
+            default="InnoDB",
+            help="Storage engine of the tables that are made on MySQL or MariaDB.",
+        ),
+    ],
+)
+
+SQLITE_BUSY_TIMEOUT_MS = 30_000
+"""How long a writer waits for another one on SQLite, which has one writer at a time."""
+
+Announce = Callable[[Sequence[Any]], None]
+"""Takes the ``store.Change`` values of a committed transaction, in order."""
+
+
+class Database:
+    """A database, by its ``[database]`` options or by its URL.
+
+    ``announce`` is told of every committed change (see ``watcher.messaging.notifications``).
+    Raises ServiceDown when the server does not answer within ``max_retries`` tries.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts | str, announce: Announce | None = None) -> None:
+        if isinstance(conf, str):
+            url, conf = conf, cfg.ConfigOpts()
+            OPTIONS.register(conf)
+            conf.set_override("connection", url, "database")
+            conf.set_override("max_retries", 1, "database")
+            conf.set_override("retry_interval", 0, "database")
+            conf([])
+        else:
+            OPTIONS.register(conf)
+        self._options = conf.database
+        self._state_path = conf.state_path if "state_path" in conf else "."
+        self._announce = announce
+        with translated():
+            self.engine = self._engine(self._connection(conf))
+            reader = self.engine
+            if self._options.slave_connection and not self._options.synchronous_reader:
+                reader = self._engine(self._options.slave_connection)
+        self._readers = sessionmaker(reader, expire_on_commit=False)
+        self._writers = sessionmaker(
+            self.engine.execution_options(**{WRITES: True}), expire_on_commit=False
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that looks; whatever it changes is thrown away."""
+        with translated(), self._readers() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose work is kept as a whole, or not at all when an error leaves the block.
+
+        What was registered with ``after_commit`` runs when the work is safe, and outside of it.
+        """
+        with translated(), self._writers() as session:
+            session.info["announces"] = self._announce is not None
+            with session.begin():
+                yield session
+        if self._announce and (changes := session.info.get("changes")):
+            self._announce(changes)
+        for work in session.info.get("after_commit", ()):
+            work()
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the tables to a revision, from nothing if need be."""
+        with translated():
+            migrations.upgrade(self.engine, revision, mysql_engine=self._options.mysql_engine)
+
+    def version(self) -> str | None:
+        """The revision that the tables have, or None for a database without any."""
+        with translated():
+            return migrations.version(self.engine)
+
+    def require_schema(self) -> None:
+        """Check that the tables are those this version works with.
+
+        Raises Unavailable naming what to do: a daemon refuses to start without them.
+        """
+        found = self.version()
+        if found != migrations.head():
+            raise Unavailable(migrations.explain(found))
+
+    def dispose(self) -> None:
+        """Close all connections that are not in use."""
+        self.engine.dispose()
+
+    def _connection(self, conf: cfg.ConfigOpts) -> str:
+        if conf.database.connection:
+            return conf.database.connection
+        folder = pathlib.Path(self._state_path)
+        return f"sqlite:///{folder / 'watcher.sqlite'}"
+
+    def _engine(self, connection: str) -> Engine:
+        chosen = self._options
+        names = (
+            "connection_recycle_time", "connection_debug", "max_pool_size", "max_overflow",
+            "pool_timeout", "sqlite_synchronous", "connection_trace", "max_retries",
+            "retry_interval", "mysql_sql_mode", "mysql_wsrep_sync_wait", "connection_parameters",
+        )  # fmt: skip
+        engine = engines.create_engine(
+            _url(connection), sqlite_fk=True, **{name: chosen[name] for name in names}
+        )
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _sqlite_connected)
+            event.listen(engine, "begin", _sqlite_begins)
+        if engine.dialect.name in ("mysql", "mariadb"):
+            event.listen(engine, "connect", _mysql_connected)
+        engine.dispose()  # oslo.db's trial connection was made before we listened
+        return engine
+
+
+WRITES = "watcher_writes"
+"""Marks the connections of writing sessions, by execution option."""
+
+
+def after_commit(session: Session, work: Callable[[], None]) -> None:
+    """Run ``work`` once the session's work is committed; never if it is rolled back."""
+    session.info.setdefault("after_commit", []).append(work)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a driver's errors into ours, with one line of the driver's own text."""
+    try:
+        yield
+    except exception.DBDeadlock as error:
+        raise LostRace("the database broke a deadlock against this change: try again") from error
+    except exception.DBNonExistentTable as error:
+        raise Unavailable(migrations.explain(None)) from error
+    except (exception.DBConnectionError, exception.DBNonExistentDatabase) as error:
+        raise ServiceDown(f"the database does not answer: {_first_line(error)}") from error
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise Invalid(f"[database] connection cannot be used: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _url(connection: str) -> URL:
+    """The URL with our drivers where none is named, and with all of Unicode on MySQL.
+
+    ``utf8`` in old configuration files means three bytes per character there, so that a name with
+    an emoji would be refused.
+    """
+    url = make_url(connection)
+    if url.drivername == "mysql":
+        url = url.set(drivername="mysql+pymysql")
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() in ("mysql", "mariadb"):
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    return url
+
+
+def _sqlite_connected(connection: Any, _record: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _sqlite_begins(connection: Any) -> None:
+    """Take the write lock at the start: a reader that turns writer cannot wait, it fails.
+
+    oslo.db's own listener has begun a transaction without lock just before.
+    """
+    if connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _mysql_connected(connection: Any, _record: Any) -> None:
+    """Read what is committed, as PostgreSQL does.
+
+    InnoDB's default would show a writer that lost a race the state from before that race, and
+    locks gaps between rows that nobody asked for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

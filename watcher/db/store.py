@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Six verbs for all tables; filters are SQLAlchemy expressions.
+
+``transition`` is the only way a row's ``state`` changes: one UPDATE that finds the row only while
+it is in a state from which the move is allowed, so that of many writers one wins and the others
+are told. Everything that writes leaves a ``Change`` on the session, announced after the commit.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from oslo_db.exception import DBDuplicateEntry
+from oslo_utils import timeutils, uuidutils
+from sqlalchemy import Select, func, inspect, select, update
+from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql.elements import ColumnElement
+
+from watcher.core.errors import AlreadyExists, LostRace, NotFound
+from watcher.db import models, paging
+from watcher.db.models import Base
+
+LOG = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Base)
+Way = tuple[ColumnElement[bool], list[Any]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that happened to a row: ``kind`` is create, update or delete.
+
+    ``old_state`` and ``state`` are those before and after, for rows that have one: the row itself
+    may move on in the same transaction.
+    """
+
+    kind: str
+    row: Base
+    old_state: str | None = None
+    state: str | None = None
+
+
+def get(
+    session: Session,
+    model: type[M],
+    ident: str | int,
+    *,
+    deleted: bool = False,
+    load: Iterable[str] = (),
+) -> M:
+    """The row with this uuid, or with this name where rows have names.
+
+    Goals and strategies are found whatever the case of their name; services by number, or by name
+    (the one seen last). Soft-deleted rows are found only when asked for, after live ones. Raises
+    NotFound.
+    """
+    query = _query(model, deleted, load)
+    for where, order in _ways(model, ident):
+        found = session.scalars(
+            query.where(where).order_by(model.deleted, *order, model.id.desc()).limit(1)
+        ).first()
+        if found is not None:
+            return found
+    raise NotFound(model.__name__, ident)
+
+
+def page(
+    session: Session,
+    model: type[M],
+    *where: ColumnElement[bool],
+    limit: int | None,
+    marker: M | str | int | None = None,
+    sort_key: str = "id",
+    ascending: bool = True,
+    deleted: bool = False,
+    load: Iterable[str] = (),
+) -> tuple[list[M], bool]:
+    """At most ``limit`` rows that come after ``marker`` (a row, uuid or name), and are there more?
+
+    ``sort_key`` is a column, or a related row's as ``goal_name`` or ``action_plan_uuid``. A null
+    sorts before every value; rows with equal values sort by id. Raises Invalid for another key,
+    NotFound for an unknown marker.
+    """
+    query = _query(model, deleted, load).where(*where)
+    if marker is not None and not isinstance(marker, Base):
+        marker = get(session, model, marker, deleted=deleted)
+    query = paging.ordered(session, query, model, marker, sort_key, ascending)
+    if limit is None:
+        return list(session.scalars(query)), False
+    rows = list(session.scalars(query.limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def every(
+    session: Session,
+    model: type[M],
+    *where: ColumnElement[bool],
+    deleted: bool = False,
+    load: Iterable[str] = (),
+) -> list[M]:
+    """All rows that fit, oldest first."""
+    return list(session.scalars(_query(model, deleted, load).where(*where).order_by(model.id)))
+
+
+def add(session: Session, row: M) -> M:
+    """Insert a row, with a new uuid if it has none. Raises AlreadyExists for a taken name."""
+    add_all(session, [row])
+    return row
+
+
+def add_all(session: Session, rows: Iterable[Base]) -> None:
+    """Insert many rows at once, in this order: a plan of 10,000 actions in a second."""
+    rows = list(rows)
+    for row in rows:
+        if isinstance(row, models.WithUuid) and not row.uuid:
+            row.uuid = uuidutils.generate_uuid()
+    session.add_all(rows)
+    _flush(session, rows)
+    for row in rows:
+        _note(session, "create", row)
+
+
+def change(session: Session, row: M, **values: Any) -> M:
+    """Set columns other than ``state``. Values that are there already are no change."""
+    if "state" in values:
+        raise ValueError("a state moves by transition() only")
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if changed:
+        session.add(row)  # a row from an earlier session is taken into this one
+        for name, value in changed.items():
+            setattr(row, name, value)
+        _flush(session, [row])
+        _note(session, "update", row, getattr(row, "state", None))
+    return row
+
+
+def transition(
+    session: Session,
+    row: M,
+    to: str,
+    message: str | None = None,
+    *,
+    epoch: int | None = None,
+    **values: Any,
+) -> M:
+    """Move a row to another state, and set ``values`` with it, if nobody was faster.
+
+    ``message`` becomes the status message, cut to its column; None leaves the one that is there.
+    ``epoch`` demands that the plan (of the action) still has this epoch. Raises LostRace, which
+    names the state found, when the row is not where the move can begin.
+    """
+    model = type(row)
+    lifecycle = models.LIFECYCLES[model]
+    old_state: str = row.state  # type: ignore[attr-defined]
+    if message is not None:
+        values["status_message"] = models.cut(message)
+    conditions = [model.state.in_(sorted(lifecycle.sources(to)))]  # type: ignore[attr-defined]
+    if epoch is not None:
+        conditions += _fence(session, row, epoch)
+    if not _swapped(session, row, conditions, {"state": to, **values}):
+        raise LostRace(_lost(session, row, to, epoch))
+    why = f" ({message})" if message else ""
+    LOG.info("%s %s: %s -> %s%s", lifecycle.kind, _ident(row), old_state, to, why)
+    _note(session, "update", row, old_state)
+    return row
+
+
+def swap(session: Session, row: M, *seen: str, **values: Any) -> M:
+    """Set columns if the columns named by ``seen`` still are as this row shows them.
+
+    So a plan is taken over (``swap(session, plan, "epoch", epoch=plan.epoch + 1, hostname=me)``)
+    and a due audit claimed (``"next_run_time"``). Raises LostRace when another writer was first.
+    """
+    model = type(row)
+    conditions = [getattr(model, name).is_not_distinct_from(getattr(row, name)) for name in seen]
+    if not _swapped(session, row, conditions, values):
+        raise LostRace(f"{model.__name__} {_ident(row)}: another writer changed {', '.join(seen)}")
+    _note(session, "update", row, getattr(row, "state", None))
+    return row
+
+
+def delete(session: Session, row: Base) -> None:
+    """Hide a row and free its name; a plan takes its actions and indicators along.
+
+    A row with states moves to DELETED, which raises LostRace from a state that cannot.
+    """
+    gone: dict[str, Any] = {"deleted": row.id, "deleted_at": timeutils.utcnow()}
+    old_state = getattr(row, "state", None)
+    if type(row) in models.LIFECYCLES:
+        transition(session, row, "DELETED", **gone)
+    elif not _swapped(session, row, [type(row).deleted == 0], gone):
+        raise NotFound(type(row).__name__, _ident(row))
+    _note(session, "delete", row, old_state)
+    if isinstance(row, models.ActionPlan):
+        _delete_parts(session, row)
+
+
+def _delete_parts(session: Session, plan: models.ActionPlan) -> None:
+    """Hide the actions and indicators of a plan, by one UPDATE each."""
+    for part in (models.Action, models.EfficacyIndicator):
+        mine = (part.action_plan_id == plan.id, part.deleted == 0)
+        rows = every(session, part, *mine)
+        now = timeutils.utcnow()
+        values: dict[str, Any] = {"deleted_at": now, "updated_at": now}
+        if part in models.LIFECYCLES:
+            values["state"] = "DELETED"
+        session.execute(
+            update(part).where(*mine).values(deleted=part.id, **values),
+            execution_options={"synchronize_session": False},
+        )
+        for row in rows:
+            old_state = getattr(row, "state", None)
+            _show(row, {"deleted": row.id, **values})
+            if old_state is not None:
+                _note(session, "update", row, old_state)
+            _note(session, "delete", row, old_state)
+
+
+def _query(model: type[M], deleted: bool, load: Iterable[str]) -> Select[M]:
+    query = select(model).options(*(_loader(model, path) for path in load))
+    return query if deleted else query.where(model.deleted == 0)
+
+
+def _loader(model: type[Base], path: str) -> ORMOption:
+    """How to load the relationships of a dotted path along with the row."""
+    option: Any = None
+    for name in path.split("."):
+        relation = inspect(model).relationships[name]
+        way = "selectinload" if relation.uselist else "joinedload"
+        attribute = getattr(model, name)
+        start = {"selectinload": selectinload, "joinedload": joinedload}[way]
+        option = start(attribute) if option is None else getattr(option, way)(attribute)
+        model = relation.mapper.class_
+    return option
+
+
+def _ways(model: type[Any], ident: str | int) -> list[Way]:
+    """The conditions by which an identifier may find a row, in order, and which row goes first."""
+    text = str(ident)
+    if model is models.Service:
+        seen = func.coalesce(model.last_seen_up, model.created_at)
+        by_name: Way = (model.name == text, [seen.desc()])
+        return [(model.id == int(text), []), by_name] if text.isdecimal() else [by_name]
+    if model is models.ActionDescription:
+        return [(model.action_type == text, [])]
+    ways: list[Way] = []
+    if uuidutils.is_uuid_like(text):
+        ways.append((model.uuid == text.lower(), []))
+    if issubclass(model, models.WithName):
+        ways.append((model.name == text, []))
+    if model in (models.Goal, models.Strategy):
+        ways.append((func.lower(model.name) == text.lower(), []))
+    return ways
+
+
+def _flush(session: Session, rows: list[Any]) -> None:
+    try:
+        session.flush()
+    except DBDuplicateEntry as error:
+        names = ", ".join(getattr(row, "name", None) or _ident(row) for row in rows[:3])
+        kind = type(rows[0]).__name__
+        raise AlreadyExists(f"{kind} {names} exists already: choose another name") from error
+
+
+def _ident(row: Any) -> str:
+    for name in ("uuid", "name", "action_type"):
+        if found := getattr(row, name, None):
+            return str(found)
+    return str(row.id)
+
+
+def _swapped(session: Session, row: Base, conditions: list[Any], values: dict[str, Any]) -> bool:
+    """One UPDATE that finds the row only under these conditions; the row then shows the values."""
+    model = type(row)
+    values = {"updated_at": timeutils.utcnow(), **values}
+    done = session.execute(
+        update(model).where(model.id == row.id, *conditions).values(**values),
+        execution_options={"synchronize_session": False},
+    )
+    if done.rowcount != 1:  # type: ignore[attr-defined]
+        return False
+    _show(row, values)
+    return True
+
+
+def _show(row: Base, values: dict[str, Any]) -> None:
+    """Let a loaded row show what was written by UPDATE, without asking the database again."""
+    for name, value in values.items():
+        set_committed_value(row, name, value)
+
+
+def _fence(session: Session, row: Any, epoch: int) -> list[Any]:
+    """Conditions that hold back an applier whose plan was taken over.
+
+    For an action the plan's row is locked for the rest of the transaction: whoever takes the plan
+    over comes wholly before or wholly after this write.
+    """
+    plan = models.ActionPlan
+    if isinstance(row, plan):
+        return [plan.epoch == epoch]
+    found = session.scalar(
+        select(plan.epoch).where(plan.id == row.action_plan_id).with_for_update()
+    )
+    return [models.Action.id == row.id] if found == epoch else [models.Action.id.is_(None)]
+
+
+def _lost(session: Session, row: Any, to: str, epoch: int | None) -> str:
+    """Why a transition found nothing to move."""
+    model = type(row)
+    kind = models.LIFECYCLES[model].kind
+    found = session.scalar(select(model.state).where(model.id == row.id))
+    if found is not None and found in models.LIFECYCLES[model].sources(to):
+        return f"{kind} {row.uuid}: epoch {epoch} is over, another applier has taken the plan"
+    return f"{kind} {row.uuid} is {found or 'gone'} and cannot become {to}"
+
+
+def _note(session: Session, kind: str, row: Base, old_state: str | None = None) -> None:
+    """Remember a change for the announcement after the commit, with the rows it will show.
+
+    Related rows come from the session's own memory: one query per plan, not per action.
+    """
+    noted = Change(kind, row, old_state, getattr(row, "state", None))
+    session.info.setdefault("changes", []).append(noted)
+    if session.info.get("announces"):
+        _attach(session, row)
+
+
+def _attach(session: Session, row: Any) -> None:
+    """Fill the many-to-one relationships of a row, and of the rows they lead to."""
+    state = inspect(row)
+    for relation in state.mapper.relationships:
+        if relation.uselist:
+            continue
+        if relation.key in state.unloaded:
+            (column,) = relation.local_columns
+            ident = getattr(row, state.mapper.get_property_by_column(column).key)
+            other = None if ident is None else session.get(relation.mapper.class_, ident)
+            set_committed_value(row, relation.key, other)
+        if (other := getattr(row, relation.key)) is not None:
+            _attach(session, other)
