@@ -21,10 +21,15 @@ Json = dict[str, Any]
 # The newest at which hypervisors still tell their size.
 NOVA_MICROVERSION = "2.87"
 
+# Statuses in which Nova no longer works on a migration ("finished": to be confirmed).
+ENDED = frozenset(
+    {"completed", "confirmed", "reverted", "finished", "cancelled", "error", "failed"}
+)
+
 
 def login(settings: Settings, user: str = "admin", project: str = "admin") -> session.Session:
     """A Keystone session of a user."""
-    plugin = loading.get_plugin_loader("password").load_from_options(
+    plugin: Any = loading.get_plugin_loader("password").load_from_options(
         **credentials(settings, user, project)
     )
     return session.Session(auth=plugin)
@@ -162,6 +167,42 @@ class Cloud:
                     f"server {server['name']} is {server['status']}, "
                     f"task {server['OS-EXT-STS:task_state']}, not {statuses}"
                 )
+            pause(0.2)
+
+    def moved(self, server_id: str, host: str, timeout_s: float = 120) -> Json:
+        """Wait until a server is ACTIVE on a host without a task; return it.
+
+        Raises:
+            TimeoutError: it is not, with Nova's record of its last migration.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            server = self.server(server_id)
+            if (
+                server["OS-EXT-SRV-ATTR:host"] == host
+                and server["status"] == "ACTIVE"
+                and not server["OS-EXT-STS:task_state"]
+            ):
+                return server
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"server {server['name']} is not on {host}: {self.migrations(server_id)[:1]}"
+                )
+            pause(0.2)
+
+    def migrated(self, server_id: str, after: int = 0, timeout_s: float = 60) -> Json:
+        """Wait for the end of a migration with an id above AFTER; return its record.
+
+        Raises:
+            TimeoutError: there is none, or it goes on.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            newest: Json = next(iter(self.migrations(server_id)), {"id": 0, "status": ""})
+            if newest["id"] > after and newest["status"] in ENDED:
+                return newest
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the migration of {server_id} is {newest['status']!r}")
             pause(0.2)
 
     def count_by_status(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from tests.cloud import schema, services
 from tests.cloud.api import Cloud
 from tests.cloud.config import Configuration, main_file
-from tests.cloud.process import ADDRESS, Processes, say, step, wait_for
+from tests.cloud.process import ADDRESS, Command, Processes, say, step, wait_for
 from tests.cloud.settings import (
     DATA,
     ETC,
@@ -77,13 +77,13 @@ class Boot:
     def start_api(self, api: Api) -> None:
         """Start an API in a Python of its own."""
         arguments, env = self.api_job(api)
-        command = [VENV / "bin/python", "-m", "fakecloud.serve", *arguments]
+        command: Command = [VENV / "bin/python", "-m", "fakecloud.serve", *arguments]
         self.processes.start(f"{api.name}-api", command, env, cwd=DATA)
 
     def start_cinder(self) -> None:
         """Cinder's daemons, which are still on eventlet."""
         for name in ("cinder-scheduler", "cinder-volume"):
-            command = [VENV / "bin" / name, "--config-file", main_file("cinder")]
+            command: Command = [VENV / "bin" / name, "--config-file", main_file("cinder")]
             self.processes.start(name, command, cwd=DATA)
 
     def nova_jobs(self) -> dict[str, dict[str, object]]:

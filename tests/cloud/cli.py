@@ -22,7 +22,7 @@ import signal
 import sys
 
 from tests.cloud import services
-from tests.cloud.process import ROOT, Processes, family, locked, run, say, step
+from tests.cloud.process import ROOT, Command, Processes, family, locked, run, say, step
 from tests.cloud.settings import DATA, ETC, HERE, HOME, STORED, VENV, load
 
 PYTHON = VENV / "bin/python"
@@ -37,8 +37,8 @@ def install() -> None:
             run([sys.executable, "-m", "venv", VENV])
         with step("OpenStack from PyPI"):
             # The lock is complete, so there is nothing to resolve.
-            pip = [PYTHON, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
-            run([*pip, "--disable-pip-version-check", "-r", HERE / "requirements.lock"])
+            pip: Command = [PYTHON, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
+            run([*pip, "-r", HERE / "requirements.lock"])
         with step("compile"):
             site = _site_packages()
             run([PYTHON, "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/", site])

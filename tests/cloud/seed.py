@@ -64,23 +64,34 @@ def aggregates(cloud: Cloud) -> None:
             cloud.nova.post(f"/os-aggregates/{made['aggregate']['id']}/action", json=body)
 
 
+def seeded_host(cloud: Cloud, index: int) -> str:
+    """Where server number INDEX (from 0) is put: over the hosts in turn.
+
+    Shifted by one each round, so that no host gets all of one size.
+    """
+    hosts = cloud.settings.hosts()
+    return hosts[(index + index // len(hosts)) % len(hosts)]
+
+
+def server_name(index: int) -> str:
+    """vm-001 is number 0."""
+    return f"vm-{index + 1:03}"
+
+
 def servers(cloud: Cloud, image_id: str, count: int) -> None:
-    """Servers vm-001 and so on, over the hosts in turn.
+    """Servers vm-001 and so on.
 
     The host is named (microversion 2.74): left to the scheduler, a burst of requests
     ends up on few hosts, since it sees a load only once the host has claimed it.
     """
     ids = cloud.flavors()
-    hosts = cloud.settings.hosts()
     known = {row["name"] for row in cloud.servers()}
 
     def boot(index: int) -> None:
-        name = f"vm-{index + 1:03}"
+        name = server_name(index)
         if name not in known:
             flavor = ids[ORDER[index % len(ORDER)]]
-            # Shifted by one each round, so that no host gets all of one size.
-            host = hosts[(index + index // len(hosts)) % len(hosts)]
-            cloud.boot(name, flavor, host, imageRef=image_id)
+            cloud.boot(name, flavor, seeded_host(cloud, index), imageRef=image_id)
 
     with futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(boot, range(count)))
@@ -100,3 +111,56 @@ def seed(count: int) -> None:
         aggregates(cloud)
     with step(f"{count} servers"):
         servers(cloud, image_id, count)
+
+
+def _settle(cloud: Cloud, server: Json) -> None:
+    """Make a seeded server ACTIVE, unlocked and without metadata."""
+    uuid = server["id"]
+    if server["locked"]:
+        cloud.act(uuid, "unlock")
+    for key in server["metadata"]:
+        cloud.delete_metadata(uuid, key)
+    stable = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "VERIFY_RESIZE", "ERROR")
+    server = cloud.settled(uuid, *stable, timeout_s=120)
+    remedy = {
+        "SHUTOFF": ("os-start", {}),
+        "PAUSED": ("unpause", {}),
+        "SUSPENDED": ("resume", {}),
+        "VERIFY_RESIZE": ("confirmResize", {}),
+        "ERROR": ("os-resetState", {"state": "active"}),
+    }.get(server["status"])
+    if remedy:
+        cloud.act(uuid, remedy[0], **remedy[1])
+        server = cloud.settled(uuid, "ACTIVE", "SHUTOFF")
+        if server["status"] == "SHUTOFF":
+            cloud.act(uuid, "os-start")
+            cloud.settled(uuid, "ACTIVE")
+
+
+def restore(cloud: Cloud) -> None:
+    """Undo what tests did: services enabled, seeded servers ACTIVE and on their hosts.
+
+    Servers that were not seeded are deleted. Does nothing but look if all is well.
+    """
+    for row in cloud.services():
+        if row["forced_down"]:
+            body = {"forced_down": False}
+            cloud.nova.put(f"/os-services/{row['id']}", json=body)
+        if row["status"] != "enabled":
+            cloud.set_service(row["host"], enabled=True)
+    homes = {
+        server_name(index): seeded_host(cloud, index) for index in range(cloud.settings.servers)
+    }
+
+    def put_back(server: Json) -> None:
+        if server["name"] not in homes:
+            cloud.nova.delete(f"/servers/{server['id']}")
+            return
+        _settle(cloud, server)
+        home = homes[server["name"]]
+        if server["OS-EXT-SRV-ATTR:host"] != home:
+            cloud.live_migrate(server["id"], home)
+            cloud.moved(server["id"], home)
+
+    with futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(put_back, cloud.servers()))

@@ -13,11 +13,16 @@ What a server's metadata says changes what happens to it:
 
 ``live_migration_seconds``  how long its live migration takes
 ``fail_live_migration``     ``check``: the destination refuses it before anything is
-                            begun; ``prepare``: the destination fails to prepare;
-                            ``copy`` or anything else: the copy breaks half-way. The
-                            migration record ends in ``error`` (``failed`` for
-                            ``prepare``) and the server stays ACTIVE on its source
-``fail_cold_migration``     the source cannot power it off: the same, for cold ones
+                            begun, the migration record ends in ``error``;
+                            ``prepare``: the destination fails to prepare;
+                            ``copy`` or anything else: the copy breaks half-way;
+                            these two end in ``failed``
+``fail_cold_migration``     the source cannot power it off: the record ends in
+                            ``error``
+
+After each of these failures the server is ACTIVE on its source, as with libvirt, and
+the reason is among the events of the server's last instance action (not for ``copy``:
+there Nova's compute log alone has it, as with libvirt).
 
 Nova only loads drivers below the package nova.virt; ``tools/cloud`` therefore puts a
 module nova/virt/fakecloud.py into its venv that imports this class.
