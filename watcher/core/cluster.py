@@ -241,9 +241,7 @@ class Instance(NamedTuple):
 
 def words(values: Sequence[Any]) -> Words:
     """A read-only column of Python objects, one per value (never a matrix)."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return frozen(column)
+    return frozen(np.fromiter(values, dtype=np.object_, count=len(values)))
 
 
 def frozen(array: Array) -> Array:

@@ -50,9 +50,10 @@ def _replay_migration(placement: Placement, hosts: Mapping[str, int], action: Ac
     row = placement.cluster.instances.row_by_uuid.get(uuid)
     if row is None:
         raise ImpossiblePlan(f"instance {uuid} is not in the cluster")
-    source = hosts.get(parameters["source_node"])
+    named = parameters.get("source_node")
+    source = hosts.get(named) if named else None
     if source is None or placement.host[row] != source:
-        raise ImpossiblePlan(f"instance {uuid} is not on host {parameters['source_node']}")
+        raise ImpossiblePlan(f"instance {uuid} is not on its source host {named}")
     target = parameters.get("destination_node")
     if target is None:
         placement.move(row, -1)
