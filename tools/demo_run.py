@@ -21,9 +21,9 @@ from typing import Any
 
 from watcher.report.page import Report, render
 from watcher.report.picture import Side, in_use
-from watcher.simulator.columns import host_cpu_percent, to_cluster
+from watcher.simulator.columns import loads, to_cluster
 from watcher.simulator.generate import generate
-from watcher.simulator.server import Simulator
+from watcher.simulator.server import Simulator, Urls
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -75,7 +75,7 @@ def main() -> int:
         port = free_port()
         world = generate(seed=options.seed, hosts=options.hosts, instances=options.instances)
         say(f"A simulated cloud of {options.hosts} hosts and {options.instances} instances")
-        simulator = Simulator(world, speed=20, watcher_url=f"http://127.0.0.1:{port}")
+        simulator = Simulator(world, speed=20, infra_optim_url=f"http://127.0.0.1:{port}")
         urls = simulator.start()
         try:
             with watcher_running(folder, port, urls):
@@ -101,12 +101,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def environment(urls: Mapping[str, str]) -> dict[str, str]:
+def environment(urls: Urls) -> dict[str, str]:
     """What the client needs to know, and nothing of the user's own cloud."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
     return {
         **kept,
-        "OS_AUTH_URL": urls["identity"],
+        "OS_AUTH_URL": urls.identity,
         "OS_USERNAME": "admin",
         "OS_PASSWORD": "admin",
         "OS_PROJECT_NAME": "admin",
@@ -119,11 +119,11 @@ def environment(urls: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def watcher_running(folder: Path, port: int, urls: Mapping[str, str]) -> Iterator[None]:
+def watcher_running(folder: Path, port: int, urls: Urls) -> Iterator[None]:
     """watcher-standalone: API, decision engine and applier in one process."""
-    auth = AUTH.format(identity=urls["identity"])
+    auth = AUTH.format(identity=urls.identity)
     text = CONFIGURATION.format(
-        folder=folder, port=port, auth=auth, identity=urls["identity"], influxdb=urls["influxdb"]
+        folder=folder, port=port, auth=auth, identity=urls.identity, influxdb=urls.influxdb
     )
     file = folder / "watcher.conf"
     file.write_text(text)
@@ -227,8 +227,9 @@ def trip(client: Client, simulator: Simulator) -> None:
 
 
 def side(simulator: Simulator, title: str) -> Side:
-    world = simulator.now()
-    return Side(title, to_cluster(world), host_cpu_percent(world))
+    with simulator.cloud.lock:
+        world = simulator.world
+        return Side(title, to_cluster(world), loads(world).host_cpu_percent)
 
 
 def conclude(client: Client, simulator: Simulator, plan: str, before: Side) -> None:

@@ -16,7 +16,7 @@ from watcher.core import parameters as parameter_rules
 from watcher.core import scope
 from watcher.core.cluster import Cluster
 from watcher.core.errors import Invalid, LostRace, NotFound, ServiceDown, WatcherError
-from watcher.core.goals import Goal
+from watcher.core.goals import Goal, efficacy
 from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
 from watcher.core.protocols import Strategy
@@ -148,7 +148,7 @@ class Runner:
         plan: Plan,
     ) -> str:
         """Plan, actions, indicators and the audit's end in one transaction: all or nothing."""
-        indicators, global_efficacy = case.goal.efficacy(solution.indicators)
+        indicators, global_efficacy = efficacy(case.goal, solution.indicators)
         said = " ".join((*solution.notes, *case.notes))
         with self.database.writing() as session:
             strategy = store.get(session, models.Strategy, case.name)
