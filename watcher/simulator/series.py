@@ -59,6 +59,9 @@ def select(query: Select, find: Callable[[str], Frame | None], now: float) -> li
     :param find: the measurement of a name
     :raises UndefinedFunction: for a function that there is not
     """
+    for call in query.calls:
+        if call.function not in _FUNCTIONS:
+            raise UndefinedFunction(f"undefined function {call.function}()")
     answer: dict[tuple[str, ...], Row] = {}
     for start, end in _buckets(query, now):
         table = _table(query, find, start, end, now)
@@ -66,7 +69,8 @@ def select(query: Select, find: Callable[[str], Frame | None], now: float) -> li
             continue
         keys, inverse = _groups(query, table)
         values = [
-            _aggregate(call, table.columns[call.field], inverse, len(keys)) for call in query.calls
+            _FUNCTIONS[call.function](table.columns[call.field], inverse, len(keys))
+            for call in query.calls
         ]
         moment = max(start, 0.0) if query.start is not None or query.every_s else 0.0
         if [call.function for call in query.calls] == ["last"]:
@@ -208,14 +212,6 @@ def _groups(query: Select, table: Table) -> tuple[list[tuple[str, ...]], Ints]:
     rows = zip(*(table.tags.get(name, nothing) for name in names), strict=True)
     inverse = np.fromiter((index.setdefault(key, len(index)) for key in rows), np.int64, size)
     return list(index), inverse
-
-
-def _aggregate(call: Call, samples: Samples, inverse: Ints, groups: int) -> Floats:
-    """One value per group."""
-    function = _FUNCTIONS.get(call.function)
-    if function is None:
-        raise UndefinedFunction(f"undefined function {call.function}()")
-    return function(samples, inverse, groups)
 
 
 def _sum(samples: Samples, inverse: Ints, groups: int) -> Floats:
