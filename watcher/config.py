@@ -87,7 +87,7 @@ OPTIONS = Group(
 
 
 def groups() -> Iterator[Group]:
-    """Every group of every owner; ``OPTIONS`` is a Group, a tuple of them or a function giving one."""
+    """Every group of every owner; ``OPTIONS`` is a Group, several, or a function giving them."""
     for name in OWNERS:
         found = importlib.import_module(name).OPTIONS
         found = found() if callable(found) else found

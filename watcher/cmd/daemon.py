@@ -44,10 +44,7 @@ class Wires:
 def prepare(program: str, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:
     """Read the configuration and set up logging; exits with one line when a file is wrong."""
     conf = cfg.CONF
-    if not conf.find_file("watcher.conf"):
-        # oslo.log must know its options before the files are read.
-        LOG.debug("no watcher.conf in the usual places")
-    log.register_options(conf)
+    log.register_options(conf)  # before the files are read: oslo.log is set up from them
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"])
     conf.set_default("instance_uuid_format", "[%(uuid)s] ")
     config.load(conf, sys.argv[1:] if arguments is None else arguments, program)
@@ -70,11 +67,11 @@ def one_line(program: str, work: Callable[[], Any]) -> int:
     return 0
 
 
-class Daemon(cotyledon.Service):  # type: ignore[misc]
+class Daemon(cotyledon.Service):
     """A process that builds its service after the fork and runs it until it is told to stop."""
 
     def __init__(
-        self, worker_id: int, conf: cfg.ConfigOpts, build: Callable[[Wires], Any]
+        self, worker_id: Any, conf: cfg.ConfigOpts, build: Callable[[Wires], Any]
     ) -> None:
         super().__init__(worker_id)
         self._conf = conf

@@ -16,7 +16,7 @@ PROGRAM = "watcher-status"
 MINIMUM_NOVA = (2, 56)
 
 
-class Checks(upgradecheck.UpgradeCommands):  # type: ignore[misc]
+class Checks(upgradecheck.UpgradeCommands):
     """The checks, in the order they are shown."""
 
     def _nova_version(self) -> upgradecheck.Result:

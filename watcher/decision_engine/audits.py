@@ -2,12 +2,13 @@
 """One audit, from PENDING to a recorded plan: claim, gather, solve, order, record."""
 
 import logging
-import uuid as uuids
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg
+from oslo_utils import uuidutils
 from sqlalchemy.orm import Session
 
 from watcher import plugins
@@ -30,6 +31,8 @@ from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier
 
 LOG = logging.getLogger(__name__)
+
+NOTHING_TO_DO = "There is nothing to do."
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,20 @@ class Runner:
         metrics.require(query for query in queries if query.required)
         return Case(name, strategy, goal, cluster, metrics, values, tuple(notes))
 
+    @contextmanager
+    def _told(self, event: str, audit: models.Audit) -> Iterator[None]:
+        """Tell the bus that a step of an audit begins, and how it ended."""
+        self.announcer.job(event, audit, phase="start")
+        try:
+            yield
+        except Exception as error:
+            self.announcer.job(event, audit, phase="error", fault=error)
+            raise
+        self.announcer.job(event, audit, phase="end")
+
     def solve(self, audit: models.Audit, case: Case) -> Solution:
         """Run the strategy, told on the bus before and after."""
-        with self.announcer.around("audit.strategy", audit):
+        with self._told("audit.strategy", audit):
             solution = case.strategy.solve(case.cluster, case.metrics, case.parameters)
         for note in (*case.notes, *solution.notes, *map(str, case.metrics.coverage.values())):
             LOG.info("%s: %s", case.name, note)
@@ -125,7 +139,7 @@ class Runner:
 
     def order(self, audit: models.Audit, case: Case, solution: Solution) -> Plan:
         """Order the solution and replay it: what cannot be carried out is never recorded."""
-        with self.announcer.around("audit.planner", audit):
+        with self._told("audit.planner", audit):
             planner = plugins.planner(case.strategy.planner, self.conf)
             plan = planner.order(solution, case.cluster)
             plan.replay(case.cluster)
@@ -157,13 +171,15 @@ class Runner:
                 strategy_id=strategy.id,
                 state="RECOMMENDED" if plan.actions else "SUCCEEDED",
                 global_efficacy=global_efficacy,
-                status_message=None if plan.actions else (said or "There is nothing to do.")[:255],
+                status_message=None if plan.actions else models.cut(said or NOTHING_TO_DO),
             )
             store.add(session, row)
             _add_actions(session, row, plan)
-            for indicator in indicators:
-                session.add(models.EfficacyIndicator(action_plan_id=row.id, **indicator))
-            message = said or (None if plan.actions else "There is nothing to do.")
+            store.add_all(
+                session,
+                (models.EfficacyIndicator(action_plan_id=row.id, **one) for one in indicators),
+            )
+            message = said or (None if plan.actions else NOTHING_TO_DO)
             store.transition(session, audit, "SUCCEEDED", message)
             if audit.auto_trigger and plan.actions:
                 store.transition(session, row, "PENDING")
@@ -203,15 +219,17 @@ def _ongoing_plan(session: Session) -> models.ActionPlan | None:
 
 def _add_actions(session: Session, plan_row: models.ActionPlan, plan: Plan) -> None:
     """Every action's row, its parents told by uuid, in the plan's order."""
-    identities = [str(uuids.uuid4()) for _ in plan.actions]
-    for position, (action, parents) in enumerate(zip(plan.actions, plan.parents, strict=True)):
-        values: Mapping[str, Any] = {
-            "uuid": identities[position],
-            "action_plan_id": plan_row.id,
-            "action_type": action.type,
-            "input_parameters": action.input_parameters,
-            "parents": [identities[parent] for parent in parents],
-            "position": position,
-            "state": "PENDING",
-        }
-        store.add(session, models.Action(**values))
+    identities = [uuidutils.generate_uuid() for _ in plan.actions]
+    rows = [
+        models.Action(
+            uuid=identities[position],
+            action_plan_id=plan_row.id,
+            action_type=action.type,
+            input_parameters=action.input_parameters,
+            parents=[identities[parent] for parent in parents],
+            position=position,
+            state="PENDING",
+        )
+        for position, (action, parents) in enumerate(zip(plan.actions, plan.parents, strict=True))
+    ]
+    store.add_all(session, rows)

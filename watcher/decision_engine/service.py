@@ -24,12 +24,14 @@ from watcher.decision_engine.audits import Runner
 from watcher.decision_engine.keeper import Keeper
 from watcher.decision_engine.questions import Questions
 from watcher.messaging.notifications import Announcer
-from watcher.messaging.rpc import Applier
+from watcher.messaging.rpc import Applier, expected
 from watcher.messaging.transport import Bus
 
 LOG = logging.getLogger(__name__)
 
 NAME = "watcher-decision-engine"
+
+Context = Mapping[str, Any]
 
 OPTIONS = (
     config.Group(
@@ -111,12 +113,12 @@ class DecisionEngineService:
         period_s = conf["watcher_cluster_data_model_collectors.compute"].period
         self._keeper = Keeper(ComputeCollector(clients, conf), period_s)
         sources = DataSources(conf)
-        applier = Applier(bus)
+        applier = Applier(bus, conf)
         self._runner = Runner(conf, database, announcer, applier, self._keeper, sources, conf.host)
         self._questions = Questions(database, self._keeper, sources)
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")
         self._server = bus.serve(self._settings.conductor_topic, self._host, Endpoint(self))
-        self._heartbeat = Heartbeat(conf, database, NAME)
+        self._heartbeat = Heartbeat(database, NAME, conf.host, conf.periodic_interval)
         self._due = threading.Thread(target=self._look_for_due, name="due-audits", daemon=True)
 
     def start(self) -> None:
@@ -222,19 +224,21 @@ class Endpoint:
     def __init__(self, service: DecisionEngineService) -> None:
         self._service = service
 
-    def trigger_audit(self, ctxt: Mapping[str, Any], audit_uuid: str) -> None:
+    def trigger_audit(self, ctxt: Context, uuid: str) -> None:
         """Run an audit; returns at once."""
-        self._service.trigger(audit_uuid, ctxt)
+        self._service.trigger(uuid, ctxt)
 
-    def get_strategy_info(self, ctxt: Mapping[str, Any], strategy_name: str) -> Any:  # noqa: ARG002
+    @expected
+    def get_strategy_info(self, ctxt: Context, name: str) -> list[dict[str, Any]]:  # noqa: ARG002
         """What a strategy needs and whether it is there."""
-        return self._service.questions.strategy_info(strategy_name)
+        return self._service.questions.strategy_info(name)
 
+    @expected
     def get_data_model_info(
         self,
-        ctxt: Mapping[str, Any],  # noqa: ARG002
-        data_model_type: str = "compute",
-        audit: str | None = None,
-    ) -> Any:
+        ctxt: Context,  # noqa: ARG002
+        data_model_type: str,
+        audit_uuid: str | None,
+    ) -> list[dict[str, Any]]:
         """The cluster as flat rows."""
-        return self._service.questions.data_model(data_model_type, audit)
+        return self._service.questions.data_model(data_model_type, audit_uuid)
