@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of watcher.core.errors."""
+
+import inspect
+
+import pytest
+
+from watcher.core import errors
+
+FAMILIES = {
+    errors.Invalid: {
+        *(errors.BadParameters, errors.BadScope, errors.BadInterval, errors.BadPatch),
+        *(errors.BadTransition, errors.ImpossiblePlan),
+    },
+    errors.Forbidden: set(),
+    errors.NotFound: set(),
+    errors.NotAcceptable: set(),
+    errors.Conflict: {errors.AlreadyExists, errors.LostRace},
+    errors.Unavailable: {errors.ServiceDown, errors.NoMetrics, errors.StaleCluster},
+    errors.ActionFailed: {errors.Skip},
+}
+
+
+def test_the_tree_has_these_families_and_nothing_else():
+    assert set(errors.WatcherError.__subclasses__()) == set(FAMILIES)
+    assert {family: set(family.__subclasses__()) for family in FAMILIES} == FAMILIES
+
+
+def test_every_class_of_the_module_is_in_the_drawing_of_the_tree():
+    drawing = errors.__doc__
+    classes = [one for _, one in inspect.getmembers(errors, inspect.isclass)]
+    assert all(one.__name__ in drawing for one in classes)
+
+
+@pytest.mark.parametrize("kind", [errors.Invalid, errors.LostRace, errors.Skip])
+def test_the_text_of_an_error_is_what_was_said(kind):
+    assert str(kind("host c1 has no room")) == "host c1 has no room"
+
+
+def test_not_found_names_the_kind_and_the_identifier():
+    error = errors.NotFound("Goal", "speed")
+    assert str(error) == "Goal speed could not be found"
+    assert (error.kind, error.ident) == ("Goal", "speed")

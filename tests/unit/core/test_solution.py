@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of watcher.core.solution: the parameter names are contract."""
+
+from watcher.core import solution
+
+
+def test_a_migration_names_hosts_and_the_instance():
+    action = solution.migrate("u1", "c1", "c2", kind="cold", name="web")
+    assert action.type == "migrate"
+    assert action.input_parameters == {
+        "migration_type": "cold",
+        "source_node": "c1",
+        "destination_node": "c2",
+        "resource_name": "web",
+        "resource_id": "u1",
+    }
+
+
+def test_a_migration_may_leave_the_destination_to_nova():
+    action = solution.migrate("u1", "c1")
+    assert action.parameters == {"migration_type": "live", "source_node": "c1"}
+
+
+def test_a_host_is_disabled_with_a_reason():
+    action = solution.disable_host("h1", "c1", solution.DISABLED_FOR_MAINTENANCE)
+    assert action.type == "change_nova_service_state"
+    assert action.input_parameters == {
+        "state": "disabled",
+        "disabled_reason": "watcher_maintaining",
+        "resource_name": "c1",
+        "resource_id": "h1",
+    }
+
+
+def test_a_host_is_enabled():
+    assert solution.enable_host("h1", "c1").input_parameters == {
+        "state": "enabled",
+        "resource_name": "c1",
+        "resource_id": "h1",
+    }
+
+
+def test_an_instance_is_stopped():
+    action = solution.stop("u1")
+    assert (action.type, action.input_parameters) == ("stop", {"resource_id": "u1"})
+
+
+def test_nop_and_sleep_are_about_no_resource():
+    assert solution.nop("hello").input_parameters == {"message": "hello"}
+    assert solution.nop(None).input_parameters == {"message": None}
+    assert solution.sleep(2.5).input_parameters == {"duration": 2.5}
+
+
+def test_our_reasons_are_known_by_their_beginning():
+    ours = (solution.DISABLED_BY_CONSOLIDATION, solution.DISABLED_FOR_MAINTENANCE)
+    assert all(reason.startswith(solution.OUR_REASONS) for reason in ours)
+
+
+def test_an_empty_solution_has_nothing():
+    empty = solution.Solution()
+    assert (empty.actions, dict(empty.indicators), empty.notes) == ((), {}, ())
