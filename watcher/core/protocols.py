@@ -118,9 +118,14 @@ class DataSource(Protocol):
         """Whether the store answers."""
         ...
 
+    def measures(self, query: Query) -> bool:
+        """Whether there is any sample of this metric in the query's period; a quick look."""
+        ...
+
     def fetch(self, query: Query, cluster: Cluster) -> tuple[Floats, Coverage]:
         """One column in our units, ``nan`` where nothing was measured; one request per metric.
 
-        Raises Unavailable when the store does not answer or answers with an error.
+        Raises NoMetrics when nothing was measured at all, another Unavailable when the store does
+        not answer or answers with an error.
         """
         ...

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which source answers which question: metric by metric, the first one that has data.
+
+A source that is not installed or does not answer is left aside with one log line, and one when it
+is back. Every question that stays open has its reason.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+from oslo_config import cfg
+
+from watcher import plugins
+from watcher.config import Group
+from watcher.core.cluster import Cluster
+from watcher.core.errors import BadParameters, NoMetrics, Unavailable
+from watcher.core.metrics import Coverage, Floats, Metric, Metrics, Query
+from watcher.core.protocols import DataSource
+
+LOG = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 4
+NONE_NEEDED = "This strategy needs no data source"
+
+
+def _order(**more: Any) -> cfg.ListOpt:
+    return cfg.ListOpt(
+        "datasources",
+        help="Data sources in order of preference; each metric comes from the first that has it.",
+        **more,
+    )
+
+
+def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks for
+    """The order of the sources, in general and by strategy, and the metric map."""
+    general = Group(
+        "watcher_datasources",
+        "Where the history of the cluster is",
+        [
+            _order(default=["influxdb"]),
+            cfg.IntOpt("query_max_retries", default=10, min=1, mutable=True, help="Tries."),
+            cfg.IntOpt(
+                "query_interval",
+                default=1,
+                min=0,
+                mutable=True,
+                deprecated_name="query_timeout",
+                help="Seconds between tries.",
+            ),
+        ],
+    )
+    metric_map = Group(
+        "watcher_decision_engine",
+        "The decision engine",
+        [
+            cfg.StrOpt(
+                "metric_map_path",
+                default="/etc/watcher/metric_map.yaml",
+                help="YAML file, may be absent: data source -> metric -> where it is there.",
+            )
+        ],
+    )
+    own = [
+        Group(f"watcher_strategies.{name}", f"Strategy {name}", [_order(default=None)])
+        for name in sorted(plugins.names(plugins.STRATEGIES))
+    ]
+    return [general, metric_map, *own]
+
+
+class DataSources:
+    """The configured sources. Raises BadParameters, in one line, for a wrong metric map."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._changes = metric_map(conf.watcher_decision_engine.metric_map_path)
+        self._lock = threading.Lock()
+        self._built: dict[str, DataSource | None] = {}
+        self._failing: dict[str, str] = {}
+        self.chosen(None)
+
+    def chosen(self, strategy: str | None) -> list[DataSource]:
+        """The sources for a strategy, in order; those that are not installed left out."""
+        names = self._own_order(strategy) or self._conf.watcher_datasources.datasources
+        found = [self._source(name) for name in names]
+        return [source for source in found if source is not None]
+
+    def maps(self, metric: Metric, strategy: str | None = None) -> bool:
+        """Whether any source is configured to measure this metric."""
+        return any(metric in source.metrics for source in self.chosen(strategy))
+
+    def fetch(
+        self, queries: Iterable[Query], cluster: Cluster, strategy: str | None = None
+    ) -> Metrics:
+        """One column per question, from the first source that has it, all questions side by side.
+
+        Raises NoMetrics, with each source's reason, when a required question stays open; an
+        optional one is left out.
+        """
+        asked = list(dict.fromkeys(queries))
+        sources = self.chosen(strategy)
+        with ThreadPoolExecutor(MOST_AT_ONCE, "metrics") as pool:
+            answers = list(pool.map(lambda query: self._first(query, cluster, sources), asked))
+        open_questions = {
+            query: answer
+            for query, answer in zip(asked, answers, strict=True)
+            if isinstance(answer, str)
+        }
+        required = [reason for query, reason in open_questions.items() if query.required]
+        if required:
+            raise NoMetrics("; ".join(required))
+        for reason in open_questions.values():
+            LOG.info("going on without %s", reason)
+        answered = {
+            query: answer
+            for query, answer in zip(asked, answers, strict=True)
+            if not isinstance(answer, str)
+        }
+        return Metrics(
+            {query: column for query, (column, _) in answered.items()},
+            {query: coverage for query, (_, coverage) in answered.items()},
+        )
+
+    def state(
+        self, queries: Sequence[Query], strategy: str | None = None
+    ) -> tuple[str, list[dict[str, str]]]:
+        """The source in use and whether each metric is there, as the strategy state words it."""
+        if not queries:
+            return NONE_NEEDED, []
+        sources = self.chosen(strategy)
+        if not sources:
+            return "none: not available", [_state(query, there=False) for query in queries]
+        with ThreadPoolExecutor(MOST_AT_ONCE, "metrics") as pool:
+            up = dict(zip(sources, pool.map(lambda one: one.available(), sources), strict=True))
+            usable = [source for source in sources if up[source]]
+            there = list(pool.map(lambda query: self._measured(query, usable), queries))
+        shown = (usable or sources)[0]
+        return f"{shown.name}: {_word(there=up[shown])}", [
+            _state(query, there=found) for query, found in zip(queries, there, strict=True)
+        ]
+
+    def _measured(self, query: Query, sources: Sequence[DataSource]) -> bool:
+        return any(query.metric in one.metrics and one.measures(query) for one in sources)
+
+    def _first(
+        self, query: Query, cluster: Cluster, sources: Sequence[DataSource]
+    ) -> tuple[Floats, Coverage] | str:
+        """The answer of the first source that has one, or why none has."""
+        reasons = []
+        for source in sources:
+            if query.metric not in source.metrics:
+                reasons.append(f"{source.name} is not configured for it")
+                continue
+            try:
+                answer = source.fetch(query, cluster)
+            except NoMetrics as error:
+                reasons.append(str(error))
+                continue
+            except Unavailable as error:
+                reasons.append(str(error))
+                self._report(source.name, str(error))
+                continue
+            self._report(source.name, "")
+            return answer
+        why = "; ".join(reasons) or "no data source is installed and configured"
+        return f"metric {query.metric.public_name}: {why}"
+
+    def _report(self, name: str, failure: str) -> None:
+        """One log line when a source begins to fail, and one when it answers again."""
+        with self._lock:
+            before = self._failing.get(name, "")
+            self._failing[name] = failure
+        if failure and not before:
+            LOG.warning("data source %s: %s", name, failure)
+        elif before and not failure:
+            LOG.info("data source %s answers again", name)
+
+    def _own_order(self, strategy: str | None) -> list[str] | None:
+        if strategy is None:
+            return None
+        group = f"watcher_strategies.{strategy}"
+        # A strategy of another package is known only by its plugin, perhaps after start-up.
+        self._conf.register_opt(_order(default=None), group=group)
+        found: list[str] | None = self._conf[group].datasources
+        return found
+
+    def _source(self, name: str) -> DataSource | None:
+        with self._lock:
+            if name not in self._built:
+                self._built[name] = self._build(name)
+            return self._built[name]
+
+    def _build(self, name: str) -> DataSource | None:
+        factory: Callable[..., DataSource] | None = plugins.load(plugins.DATASOURCES).get(name)
+        if factory is None:
+            installed = ", ".join(sorted(plugins.load(plugins.DATASOURCES))) or "none"
+            LOG.warning("data source %s is not installed; there are: %s", name, installed)
+            return None
+        return factory(self._conf, self._changes.get(name, {}))
+
+
+def metric_map(path: str) -> Mapping[str, Any]:
+    """The metric map by data source; empty when there is no such file.
+
+    Raises BadParameters, in one line, for a file that cannot be read or is no such map.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadParameters(f"metric map {path} cannot be read: {error}") from error
+    try:
+        found = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise BadParameters(f"metric map {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise BadParameters(f"metric map {path}: data source names are wanted at the top")
+    for name in found:
+        if name not in plugins.names(plugins.DATASOURCES):
+            LOG.warning("metric map %s: there is no data source %s", path, name)
+    return found
+
+
+def _word(*, there: bool) -> str:
+    return "available" if there else "not available"
+
+
+def _state(query: Query, *, there: bool) -> dict[str, str]:
+    return {query.metric.public_name: _word(there=there)}

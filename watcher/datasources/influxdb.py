@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metric history in InfluxDB 1.x, 2.x or 3.x, asked in InfluxQL on /query.
+
+InfluxQL over /query is the one language of every generation (2.x needs a DBRP mapping for it).
+influxdb-client carries the requests: it has TLS, pools and credentials; its own query API speaks
+Flux, which 1.6 and 3.x do not. One request answers a metric for the whole cluster; a second, small
+one is made only for counters that were seen on two hosts.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import urllib3
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.rest import ApiException
+from oslo_config import cfg
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+)
+from tenacity.nap import sleep_using_event
+
+from watcher.config import Group
+from watcher.core.cluster import Cluster
+from watcher.core.errors import NoMetrics, ServiceDown, Unavailable
+from watcher.core.metrics import Aggregate, Coverage, Floats, Metric, Query
+from watcher.datasources import columns, influxql
+from watcher.datasources.mapping import Known, Series, mapping
+
+OPTIONS = Group(
+    "influxdb",
+    "The metric history in InfluxDB",
+    [
+        cfg.URIOpt(
+            "url",
+            schemes=["http", "https"],
+            help="Address of the server, such as http://influxdb:8086. Unset: there is none.",
+        ),
+        cfg.StrOpt("token", secret=True, help="Token of a 2.x or 3.x server."),
+        cfg.StrOpt("username", help="User of a 1.x server that asks for one."),
+        cfg.StrOpt("password", secret=True, help="Password of that user."),
+        cfg.StrOpt("database", default="telegraf", help="Database (2.x: as mapped by DBRP)."),
+        cfg.StrOpt("retention_policy", default="", help="Empty: the database's default."),
+        cfg.FloatOpt(
+            "timeout",
+            default=60.0,
+            min=1.0,
+            mutable=True,
+            help="Seconds in which one metric must be answered completely, with all tries.",
+        ),
+        cfg.BoolOpt("enable_gzip", default=True, help="Ask for compressed answers."),
+        cfg.StrOpt("cafile", help="PEM file of the authorities to trust."),
+        cfg.StrOpt("certfile", help="PEM file of our own certificate."),
+        cfg.StrOpt("keyfile", help="PEM file of its key."),
+        cfg.BoolOpt("insecure", default=False, help="Trust any certificate."),
+    ],
+)
+
+_PASSING_STATUS = frozenset({429, 502, 503, 504})
+_LOOK_S = 5.0
+"""Time for a look at whether something is there, which people wait for."""
+
+
+class _Passing(ServiceDown):
+    """No answer this time; the same question may be answered in a moment."""
+
+
+class InfluxDB:
+    """The source; ``changes`` are those of the metric map. Raises BadParameters for wrong ones."""
+
+    name: ClassVar[str] = "influxdb"
+
+    def __init__(self, conf: cfg.ConfigOpts, changes: Mapping[str, Any] | None = None) -> None:
+        self._options = conf.influxdb
+        self._retries = conf.watcher_datasources
+        self._mapping = mapping(changes or {})
+        self.requests = 0
+        """How many requests were sent."""
+
+    @property
+    def metrics(self) -> frozenset[Metric]:
+        """What is mapped; nothing while [influxdb] url is not set."""
+        return frozenset(self._mapping) if self._options.url else frozenset()
+
+    def available(self) -> bool:
+        """Whether the server answers."""
+        return bool(self._options.url) and bool(self._client.ping())
+
+    def measures(self, query: Query) -> bool:
+        """Whether there is any sample of the query's metric in its period."""
+        mapped = self._mapping[query.metric]
+        if isinstance(mapped, Known):
+            return True
+        try:
+            question = influxql.newest(self._full(mapped), _window(query))
+            (found,) = self._ask([question], mapped, tries=1, limit_s=_LOOK_S)
+            return bool(influxql.answers(found))
+        except Unavailable:
+            return False
+
+    def fetch(self, query: Query, cluster: Cluster) -> tuple[Floats, Coverage]:
+        """One column in our unit, ``nan`` where nothing was measured.
+
+        Raises NoMetrics, with what to look at, when nothing at all was; ServiceDown when the
+        server does not answer, or answers with an error or only a part.
+        """
+        mapped = self._mapping[query.metric]
+        if isinstance(mapped, Known):
+            known = cluster.instances.demand[:, mapped.column].astype(np.float64)
+            return known, Coverage("model", len(known), len(known))
+        series, window = self._full(mapped), _window(query)
+        values, newest_ms = self._values(series, query, window)
+        if not values:
+            raise NoMetrics(self._why_empty(series, query))
+        result = columns.column(values, series, query, cluster)
+        measured = int(np.count_nonzero(~np.isnan(result)))
+        if result.size and not measured:
+            raise NoMetrics(self._why_no_row(series, query, values))
+        age_s = max(0.0, window.end_ns / 1e9 - newest_ms / 1e3)
+        return result, Coverage(self.name, measured, len(result), age_s)
+
+    def _values(
+        self, series: Series, query: Query, window: influxql.Window
+    ) -> tuple[dict[str, float], int]:
+        """One number per resource name, and the time of the newest sample in ms."""
+        step_ns = int(series.step_s * 1e9)
+        question = influxql.select(series, query.aggregate, window, step_ns)
+        found, last = self._ask([question, influxql.newest(series, window)], series)
+        answers = influxql.answers(found)
+        newest_ms = max((one.time_ms for one in influxql.answers(last)), default=0)
+        counts: columns.Weights = {}
+        repeated = columns.several(answers, series)
+        if repeated and series.combine == "pool" and query.aggregate is Aggregate.MEAN:
+            among = repeated if len(repeated) <= influxql.MOST_ALTERNATIVES else ()
+            question = influxql.select(series, Aggregate.COUNT, window, step_ns, among)
+            (counted,) = self._ask([question], series)
+            counts = columns.weights(influxql.answers(counted))
+        return columns.combined(answers, series, query.aggregate, counts), newest_ms
+
+    def _why_empty(self, series: Series, query: Query) -> str:
+        """What to look at when a question has an empty answer."""
+        (found,) = self._ask([influxql.fields(series)], series)
+        there = influxql.field_names(found)
+        if not there:
+            return (
+                f"measurement {series.measurement} has no series in database"
+                f" {self._database(series)} of InfluxDB at {self._options.url}; check that the"
+                " agents write it"
+            )
+        if series.field not in there:
+            return (
+                f"measurement {series.measurement} has no field {series.field} (it has"
+                f" {', '.join(sorted(there)[:12])}); let the agents write it, or name another in"
+                f" the metric map, influxdb.{query.metric.public_name}"
+            )
+        where = ", ".join(f"{tag}={value}" for tag, value in series.where.items())
+        return (
+            f"measurement {series.measurement} has no sample of {series.field}"
+            f"{' with ' + where if where else ''} in the last {query.period_s} s; check that the"
+            " agents run and that the clocks agree"
+        )
+
+    def _why_no_row(self, series: Series, query: Query, values: Mapping[str, float]) -> str:
+        return (
+            f"measurement {series.measurement} has {len(values)} values of tag {series.tag}, but"
+            f" none (such as {min(values)}) is the {series.join} of one of our"
+            f" {query.metric.subject.value}s; change tag, join or names in the metric map,"
+            f" influxdb.{query.metric.public_name}"
+        )
+
+    def _full(self, series: Series) -> Series:
+        """With the server's retention policy where the metric has none of its own."""
+        policy = series.retention_policy or self._options.retention_policy
+        return replace(series, retention_policy=policy)
+
+    def _database(self, series: Series) -> str:
+        return series.database or str(self._options.database)
+
+    @cached_property
+    def _client(self) -> InfluxDBClient:
+        options = self._options
+        basic = options.username is not None and options.token is None
+        return InfluxDBClient(
+            options.url.rstrip("/"),
+            token=f"{options.username}:{options.password or ''}" if basic else options.token,
+            auth_basic=basic,
+            timeout=int(_LOOK_S * 1000),
+            verify_ssl=not options.insecure,
+            ssl_ca_cert=options.cafile,
+            cert_file=options.certfile,
+            cert_key_file=options.keyfile,
+        )
+
+    def _ask(
+        self,
+        statements: Sequence[str],
+        series: Series,
+        tries: int | None = None,
+        limit_s: float | None = None,
+    ) -> list[list[Mapping[str, Any]]]:
+        """The result of each statement, all sent in one request; tried again while it may help."""
+        limit_s = limit_s or self._options.timeout
+        deadline = time.monotonic() + limit_s
+        again = Retrying(
+            stop=stop_after_attempt(tries or self._retries.query_max_retries)
+            | stop_after_delay(limit_s - self._retries.query_interval),
+            wait=wait_fixed(self._retries.query_interval),
+            retry=retry_if_exception_type(_Passing),
+            sleep=sleep_using_event(threading.Event()),
+            reraise=True,
+        )
+        try:
+            payload = again(self._post, ";".join(statements), self._database(series), deadline)
+            return influxql.results(payload, len(statements))
+        except ServiceDown as error:
+            raise ServiceDown(f"InfluxDB at {self._options.url}: {error}") from error
+
+    def _post(self, text: str, database: str, deadline: float) -> Any:
+        """One request and its JSON. Raises ServiceDown."""
+        self.requests += 1
+        client = self._client
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip" if self._options.enable_gzip else "identity",
+        }
+        if client.auth_header_name and client.auth_header_value:
+            headers[client.auth_header_name] = client.auth_header_value
+        left_ms = max(1, int((deadline - time.monotonic()) * 1000))
+        try:
+            response = client.api_client.request(  # type: ignore[no-untyped-call]
+                "POST",
+                f"{client.url}/query",
+                headers=headers,
+                post_params={"q": text, "db": database, "epoch": "ms"},
+                _preload_content=False,
+                _request_timeout=(left_ms, left_ms),
+            )
+            with _ended_by(deadline, response):
+                return json.loads(response.read(decode_content=True))
+        except ApiException as error:
+            raise _refused(error) from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise ServiceDown("no answer in time ([influxdb] timeout)") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise _Passing(f"no answer: {_reason(error)}; check that it runs") from error
+        except ValueError as error:
+            raise ServiceDown("the answer is not that of an InfluxDB") from error
+
+
+def _window(query: Query) -> influxql.Window:
+    now_ns = time.time_ns()
+    return influxql.Window(now_ns - int(query.period_s * 1e9), now_ns)
+
+
+@contextlib.contextmanager
+def _ended_by(deadline: float, response: urllib3.HTTPResponse) -> Iterator[None]:
+    """Cut a response off at the deadline: urllib3 limits each wait for data, not their sum."""
+    expired = threading.Event()
+
+    def cut() -> None:
+        expired.set()
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # it has just ended by itself
+            response.shutdown()
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        if expired.is_set():
+            raise ServiceDown("no complete answer in time ([influxdb] timeout)") from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def _refused(error: ApiException) -> ServiceDown:
+    status = error.status or 0
+    if status == 0:
+        return ServiceDown(f"no secure connection: {_reason(error)}; check [influxdb] cafile")
+    if status in (401, 403):
+        return ServiceDown(
+            f"the credentials are refused (HTTP {status}); check username, password or token in"
+            " [influxdb]"
+        )
+    text = _reason(error.body or error.reason or "")
+    kind = _Passing if status in _PASSING_STATUS else ServiceDown
+    return kind(f"it answers with HTTP {status}: {text[:200]}")
+
+
+def _reason(error: object) -> str:
+    text = error.decode(errors="replace") if isinstance(error, bytes) else str(error)
+    return " ".join(text.split())[-300:]
