@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many actions run side by side, across all plans of this applier, while they run.
+
+There are no barriers: an action starts as soon as those it waits for are over and every limit it
+counts towards has room; of those that wait, the first in the order of their plans goes first.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from threading import Lock
+from typing import Any
+
+from watcher.core.solution import CHANGE_SERVICE_STATE
+
+Need = Mapping[Hashable, int]
+"""What an action takes one of while it runs, each with how many there are in all."""
+
+TOTAL = "total"
+
+
+class Limits:
+    """Counts what runs and starts what waits.
+
+    ``total`` actions in all, ``per_node`` from each source host and ``per_node`` to each
+    destination host, ``by_type`` of each action type named there. Two actions never run side by
+    side on one instance, volume or host service.
+    """
+
+    def __init__(self, total: int, per_node: int, by_type: Mapping[str, int]) -> None:
+        self._total = total
+        self._per_node = per_node
+        self._by_type = by_type
+        self._lock = Lock()
+        self._used: Counter[Hashable] = Counter()
+        self._waiting: list[tuple[Need, Callable[[], object]]] = []
+
+    def need(self, action_type: str, parameters: Mapping[str, Any]) -> dict[Hashable, int]:
+        """What an action counts towards."""
+        need: dict[Hashable, int] = {TOTAL: self._total}
+        if action_type in self._by_type:
+            need["type", action_type] = self._by_type[action_type]
+        for name in ("source_node", "destination_node"):
+            if parameters.get(name):
+                need[name, parameters[name]] = self._per_node
+        if parameters.get("resource_id"):
+            need["resource", parameters["resource_id"]] = 1
+        if action_type == CHANGE_SERVICE_STATE and parameters.get("resource_name"):
+            need["service", parameters["resource_name"]] = 1
+        return need
+
+    def when_free(self, need: Need, start: Callable[[], object]) -> None:
+        """Call ``start``, which must not block, as soon as there is room; ``release`` it then."""
+        with self._lock:
+            self._waiting.append((need, start))
+        self._admit()
+
+    def release(self, need: Need) -> None:
+        """An action is over."""
+        with self._lock:
+            self._used.subtract(need.keys())
+            for key in need:
+                if not self._used[key]:
+                    del self._used[key]
+        self._admit()
+
+    def running(self, key: Hashable) -> int:
+        """How many that count towards something run now."""
+        return self._used[key]
+
+    def _admit(self) -> None:
+        admitted = []
+        with self._lock:
+            kept: list[tuple[Need, Callable[[], object]]] = []
+            for place, (need, start) in enumerate(self._waiting):
+                if self._used[TOTAL] >= self._total:
+                    kept += self._waiting[place:]
+                    break
+                if any(self._used[key] >= most for key, most in need.items()):
+                    kept.append((need, start))
+                else:
+                    self._used.update(need.keys())
+                    admitted.append(start)
+            self._waiting = kept
+        for start in admitted:
+            start()
