@@ -90,6 +90,7 @@ class Simulator:
         server = wsgi.Server(("127.0.0.1", self._port), self._dispatch, numthreads=8)
         server.gateway = _Gateway
         server.shutdown_timeout = 1
+        server.expiration_interval = 0.05  # how soon stop() is noticed
         server.prepare()
         self._server = server
         self._thread = threading.Thread(target=server.serve, name="simulator", daemon=True)

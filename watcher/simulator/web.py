@@ -173,7 +173,7 @@ class App:
 
 
 def _pattern(template: str) -> str:
-    return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "/?"
+    return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template.rstrip("/")) + "/?"
 
 
 def _replaces(fault: AnswerFault) -> bool:

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real Nova and Placement keep the contract that the simulator imitates."""
+
+import pytest
+from keystoneauth1.session import Session
+
+from tests.cloud.api import Cloud
+from tests.functional.simulator.nova_contract import NovaContract
+
+
+class TestRealNova(NovaContract):
+    """Against the test cloud."""
+
+    @pytest.fixture
+    def session(self, cloud: Cloud) -> Session:
+        """The admin of the test cloud, seeded afresh."""
+        return cloud.session
