@@ -75,7 +75,7 @@ class Standalone:
         parts = (conf, self.database, self.bus, self.announcer, Clients(conf))
         self.applier = ApplierService(*parts)
         self.engine = DecisionEngineService(*parts)
-        self.app = TestApp(make_app(conf, self.database, self.bus, self.announcer))
+        self.app = TestApp(make_app(conf, self.database, self.bus))
 
     def start(self) -> None:
         for service in (self.applier, self.engine):

@@ -26,7 +26,7 @@ class ApiServer:
 
     def __init__(self, wires: daemon.Wires, *, shared_port: bool = False) -> None:
         options = wires.conf.api
-        application = make_app(wires.conf, wires.database, wires.bus, wires.announcer)
+        application = make_app(wires.conf, wires.database, wires.bus)
         self._server = wsgi.Server(
             (options.host, options.port),
             application,
@@ -66,7 +66,7 @@ def main() -> int:
 @cache
 def _application() -> Any:
     wires = daemon.Wires.connect(daemon.prepare(PROGRAM, []))
-    return make_app(wires.conf, wires.database, wires.bus, wires.announcer)
+    return make_app(wires.conf, wires.database, wires.bus)
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole API on SQLite with a decision engine and an applier that only write down what they hear.
+
+``Bench.app`` is a WebTest application; rows are put into the database by the real store.
+"""
+
+import datetime
+import json
+import queue
+from dataclasses import dataclass
+from typing import Any
+
+import webtest
+
+from watcher.db import models, store
+from watcher.db.engine import Database
+
+WAIT_S = 5.0
+
+
+class Listener:
+    """The far end of the bus: what was cast, in order, and what calls are answered with."""
+
+    def __init__(self) -> None:
+        self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.answers: dict[str, Any] = {}
+
+    def trigger_audit(self, context: Any, uuid: str) -> None:
+        self.heard.put(("trigger_audit", uuid))
+
+    def launch_action_plan(self, context: Any, uuid: str) -> None:
+        self.heard.put(("launch_action_plan", uuid))
+
+    def get_strategy_info(self, context: Any, name: str) -> Any:
+        return self._answer("get_strategy_info", name)
+
+    def get_data_model_info(self, context: Any, data_model_type: str, audit_uuid: Any) -> Any:
+        return self._answer("get_data_model_info", data_model_type, audit_uuid)
+
+    def _answer(self, name: str, *asked: Any) -> Any:
+        self.heard.put((name, asked))
+        answer = self.answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def next(self) -> tuple[str, Any]:
+        return self.heard.get(timeout=WAIT_S)
+
+    def nothing_more(self) -> bool:
+        return self.heard.empty()
+
+
+@dataclass
+class Bench:
+    """One test's API, database and far end of the bus."""
+
+    app: webtest.TestApp
+    database: Database
+    listener: Listener
+    conf: Any
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str | None = None,
+        status: int | None = None,
+        **headers: str,
+    ) -> webtest.TestResponse:
+        """Send one request; ``status`` asserts the answer's, any other status is given back."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if version is not None:
+            sent["OpenStack-API-Version"] = f"infra-optim {version}"
+        extra: dict[str, Any] = {}
+        if body is not None:
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+            extra = {"body": raw}
+            sent.setdefault("Content-Type", "application/json")
+        answer = self.app.request(path, method=method, headers=sent, expect_errors=True, **extra)
+        if status is not None:
+            assert answer.status_int == status, f"{answer.status} {answer.text[:500]}"
+        return answer
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.call("GET", path, status=200, **options).json
+
+    def post(self, path: str, body: Any, status: int = 201, **options: Any) -> Any:
+        answer = self.call("POST", path, body, status=status, **options)
+        return answer.json if status < 300 else fault(answer)
+
+    def patch(self, path: str, *operations: Any, status: int = 200, **options: Any) -> Any:
+        answer = self.call("PATCH", path, list(operations), status=status, **options)
+        return answer.json if status < 300 else fault(answer)
+
+    def fails(self, path: str, status: int, method: str = "GET", **options: Any) -> str:
+        """The text of an error."""
+        return fault(self.call(method, path, status=status, **options))
+
+    def row(self, model: type[Any], ident: str, **options: Any) -> Any:
+        with self.database.reading() as session:
+            return store.get(session, model, ident, **options)
+
+    def put(self, row: Any) -> Any:
+        """Store a row as it is, whatever its state."""
+        with self.database.writing() as session:
+            return store.add(session, row)
+
+    def audit(self, goal: str = "dummy", strategy: str | None = "dummy", **values: Any) -> Any:
+        """An audit in any state, as a daemon would have left it."""
+        with self.database.writing() as session:
+            number = len(store.every(session, models.Audit, deleted=True))
+            values = {"name": f"audit-{number}", "audit_type": "ONESHOT", **values}
+            found = store.get(session, models.Goal, goal)
+            chosen = store.get(session, models.Strategy, strategy) if strategy else None
+            return store.add(session, models.Audit(goal=found, strategy=chosen, **values))
+
+    def plan(self, audit: Any = None, actions: int = 3, **values: Any) -> Any:
+        """A plan with actions nop, nop and sleep, in any state."""
+        audit = audit or self.audit(state="SUCCEEDED")
+        with self.database.writing() as session:
+            chosen = store.get(session, models.Strategy, "dummy")
+            plan = models.ActionPlan(audit_id=audit.id, strategy_id=chosen.id, **values)
+            store.add(session, plan)
+            kinds = ["nop", "nop", "sleep"][:actions]
+            for position, kind in enumerate(kinds):
+                parameters = {"duration": 1.0} if kind == "sleep" else {"message": "hello"}
+                row = models.Action(
+                    action_plan_id=plan.id,
+                    action_type=kind,
+                    input_parameters=parameters,
+                    position=position,
+                )
+                store.add(session, row)
+            return plan
+
+    def actions(self, plan: Any) -> list[Any]:
+        with self.database.reading() as session:
+            return store.every(session, models.Action, models.Action.action_plan_id == plan.id)
+
+    def set(self, row: Any, **values: Any) -> None:
+        """Write columns past all rules, as only a test may."""
+        with self.database.writing() as session:
+            loaded = session.get(type(row), row.id)
+            for name, value in values.items():
+                setattr(loaded, name, value)
+
+
+def replace(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "replace", "path": path, "value": value}
+
+
+def add(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "add", "path": path, "value": value}
+
+
+def remove(path: str) -> dict[str, Any]:
+    return {"op": "remove", "path": path}
+
+
+def fault(answer: webtest.TestResponse) -> str:
+    """The faultstring inside an error envelope, whose form is checked on the way."""
+    envelope = answer.json
+    assert list(envelope) == ["error_message"]
+    inner = json.loads(envelope["error_message"])
+    assert set(inner) == {"debuginfo", "faultcode", "faultstring"}
+    assert inner["debuginfo"] is None
+    assert inner["faultcode"] == ("Client" if answer.status_int < 500 else "Server")
+    return str(inner["faultstring"])
+
+
+def utcnow() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From HTTP to a function and back: the only place that knows status numbers.
+
+``@expose`` turns a function of a resource into an Operation: method, path, policy rule, query
+arguments and body, each said once. ``serve`` runs one in the order token, version, route, policy,
+parse, look-up, semantics (the first three are done when it is called), inside one database
+session. Whatever is raised becomes the error envelope of contract rest-api 4.1.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import webob.exc
+import wsme.exc
+from microversion_parse import Version
+from oslo_config import cfg
+from oslo_utils import strutils
+from pecan.hooks import PecanHook
+from sqlalchemy.orm import Session
+from webob import Request, Response
+from wsme.rest.json import fromjson
+from wsme.types import Base as Body
+
+from watcher.api import strict, views
+from watcher.api.policies import Policy
+from watcher.context import RequestContext
+from watcher.core import errors
+from watcher.db.engine import Database, after_commit
+from watcher.messaging import rpc
+
+LOG = logging.getLogger(__name__)
+
+OK = HTTPStatus.OK
+CREATED = HTTPStatus.CREATED
+ACCEPTED = HTTPStatus.ACCEPTED
+NO_CONTENT = HTTPStatus.NO_CONTENT
+
+STATUS: Mapping[type[errors.WatcherError], HTTPStatus] = {
+    errors.Invalid: HTTPStatus.BAD_REQUEST,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The families of the error tree and what they are called in HTTP."""
+
+_JSON_TYPES = frozenset({"application/json", "application/json-patch+json"})
+
+
+class Patch:
+    """The body of an operation that takes a JSON patch; see ``watcher.api.patching``."""
+
+
+class Anything:
+    """The body of an operation that does not look at it, so long as it is JSON."""
+
+
+class Nothing(Body):
+    """The body of an operation without arguments: ``{}`` or nothing at all."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing a client can do: a function of a resource and how it is reached.
+
+    ``path`` holds the segments below ``/v1``; a segment in braces is an identifier and becomes a
+    positional argument. A body is the function's last positional argument.
+    """
+
+    function: Callable[..., Any]
+    method: str
+    path: tuple[str, ...]
+    rule: str | None
+    query: frozenset[str]
+    body: type | None
+    status: HTTPStatus
+
+
+def expose(
+    method: str,
+    path: str,
+    rule: str | None,
+    *,
+    query: tuple[str, ...] = (),
+    body: type | None = None,
+    status: HTTPStatus = OK,
+) -> Callable[[Callable[..., Any]], Operation]:
+    """Make a function an Operation; see there for the arguments."""
+
+    def exposed(function: Callable[..., Any]) -> Operation:
+        segments = tuple(filter(None, path.split("/")))
+        return Operation(function, method, segments, rule, frozenset(query), body, status)
+
+    return exposed
+
+
+@dataclass(frozen=True)
+class Api:
+    """What the operations work with, made once for the whole application."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+    policy: Policy
+    engine: rpc.DecisionEngine
+    applier: rpc.Applier
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, seen from inside: who asks, in which version, and the session it works in."""
+
+    api: Api
+    session: Session
+    context: RequestContext
+    version: Version
+    query: Mapping[str, str]
+    host_url: str
+    show_deleted: bool
+
+    def needs(self, version: Version, what: str) -> None:
+        """Raise NotAcceptable when the negotiated microversion does not know ``what`` yet."""
+        if self.version < version:
+            raise errors.NotAcceptable(
+                f"{what} needs microversion {version}, the request asked for {self.version}"
+            )
+
+    def shown(self, resource: views.Resource, row: Any, *, detail: bool = True) -> dict[str, Any]:
+        """The row as this request may see it."""
+        return views.render(resource, row, self.version, self.host_url, detail=detail)
+
+    def ring(self, cast: Callable[[Any, str], Any], uuid: str) -> None:
+        """Tell a daemon about a row once it is committed.
+
+        A message is a doorbell only: when the bus is down the row is kept, and the daemon finds it
+        at its next look into the database.
+        """
+
+        def rung() -> None:
+            try:
+                cast(self.context, uuid)
+            except errors.Unavailable as error:
+                LOG.warning(
+                    "no message sent about %s, it will be picked up later: %s", uuid, error
+                )
+
+        after_commit(self.session, rung)
+
+
+def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Request) -> Response:
+    """Run an operation for a request and make the answer."""
+    context = caller(api, request)
+    if operation.rule is not None:
+        api.policy.check(context, operation.rule)
+    query = arguments(request, operation.query)
+    positional = (*idents, *_body(operation, request))
+    reading = operation.method == "GET"
+    opened = api.database.reading() if reading else api.database.writing()
+    with opened as session:
+        call = Call(
+            api,
+            session,
+            context,
+            request.context["version"],
+            query,
+            request.host_url,
+            reading and _show_deleted(api, context, request),
+        )
+        result = operation.function(call, *positional)
+    return answer(operation, result, request)
+
+
+def answer(operation: Operation, result: Any, request: Request) -> Response:
+    """The response for what an operation gave back; None is an answer without a body."""
+    response = Response(status=int(operation.status))
+    if result is None:
+        response.content_type = None
+        response.content_length = 0
+        return response
+    if operation.status is CREATED:
+        collection = operation.path[0]
+        response.location = f"{request.application_url}/v1/{collection}/{result['uuid']}"
+    return _json(response, result)
+
+
+def caller(api: Api, request: Request) -> RequestContext:
+    """Who asks. Without authentication a caller who names no roles is an administrator."""
+    context = RequestContext.from_environ(request.environ)
+    if not api.conf.enable_authentication and "X-Roles" not in request.headers:
+        context.roles = ["admin"]
+    context.update_store()
+    return context
+
+
+def arguments(request: Request, allowed: frozenset[str]) -> dict[str, str]:
+    """The query arguments; Invalid for one that is unknown, repeated, or no text."""
+    found = request.GET
+    unknown = sorted(set(found) - allowed)
+    if unknown:
+        known = f"known: {', '.join(sorted(allowed))}" if allowed else "there are none here"
+        raise errors.Invalid(f"unknown query argument {', '.join(unknown)[:80]} ({known})")
+    for name in found:
+        if len(found.getall(name)) > 1:
+            raise errors.Invalid(f"query argument {name} is given more than once")
+        strict.check(found[name])
+    return dict(found)
+
+
+def _show_deleted(api: Api, context: RequestContext, request: Request) -> bool:
+    asked = strutils.bool_from_string(request.headers.get("X-Show-Deleted", ""))
+    return asked and api.policy.allows(context, "admin_api")
+
+
+def _body(operation: Operation, request: Request) -> tuple[Any, ...]:
+    """The parsed body as a tuple of one, or of none when the operation takes none."""
+    if operation.body is None:
+        return ()
+    raw = request.body
+    optional = operation.body in (Nothing, Anything)
+    if not raw.strip():
+        if not optional:
+            raise errors.Invalid("the request needs a JSON body")
+        return ()
+    if request.content_type not in _JSON_TYPES:
+        raise webob.exc.HTTPUnsupportedMediaType("the body must be application/json")
+    value = strict.loads(raw)
+    if operation.body is Anything:
+        return ()
+    if operation.body is Patch:
+        return (value,)
+    if not isinstance(value, dict):
+        raise errors.Invalid("the body must be a JSON object")
+    parsed = fromjson(operation.body, value)
+    return () if operation.body is Nothing else (parsed,)
+
+
+def document(value: Any) -> Response:
+    """The response for a JSON value that no operation made."""
+    return _json(Response(), value)
+
+
+def _json(response: Response, value: Any) -> Response:
+    response.content_type = "application/json"
+    response.charset = None
+    response.body = json.dumps(value, allow_nan=False).encode()
+    return response
+
+
+def failure(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The error envelope: a JSON object whose one value is itself JSON text (rest-api 4.1)."""
+    fault = {
+        "debuginfo": None,
+        "faultcode": "Client" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Server",
+        "faultstring": text,
+    }
+    response = Response(status=status)
+    response.headers.update(headers or {})
+    return _json(response, {"error_message": json.dumps(fault)})
+
+
+def enveloped(response: Response) -> Response:
+    """The response, in the error envelope if it is an error that has none.
+
+    The answer to a missing token keeps its own form, which clients know.
+    """
+    status = response.status_int
+    if status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.UNAUTHORIZED:
+        return response
+    if b"error_message" in response.body:
+        return response
+    return failure(status, response.status)
+
+
+def status_of(error: type[BaseException]) -> HTTPStatus:
+    """The status of an error class: that of its family, else 500."""
+    for family in error.__mro__:
+        if family in STATUS:
+            return STATUS[family]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class Errors(PecanHook):
+    """Turns whatever was raised into the error envelope."""
+
+    def on_error(self, state: Any, error: Exception) -> Response:
+        """The answer for an error; one that is not ours is logged and told without its text."""
+        if isinstance(error, webob.exc.HTTPException):
+            headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            return failure(error.status_int, error.detail or error.explanation, headers)
+        if isinstance(error, wsme.exc.ClientSideError):
+            return failure(HTTPStatus.BAD_REQUEST, _input_text(error))
+        if isinstance(error, UnicodeDecodeError):
+            return failure(HTTPStatus.BAD_REQUEST, "the URL is not valid UTF-8")
+        status = status_of(type(error))
+        if status is not HTTPStatus.INTERNAL_SERVER_ERROR:
+            return failure(status, str(error))
+        LOG.error("%s %s failed", state.request.method, state.request.url, exc_info=error)
+        return failure(status, "the service met an unexpected error; its log has the reason")
+
+
+def _input_text(error: wsme.exc.ClientSideError) -> str:
+    """WSME's complaint in one sentence, without the value: it may be large, or a secret."""
+    if isinstance(error, wsme.exc.InvalidInput):
+        return f"{error.fieldname}: {error.msg}"
+    if isinstance(error, wsme.exc.UnknownAttribute):
+        return f"unknown or read-only attribute {', '.join(sorted(error.attributes))[:200]}"
+    return str(error.faultstring)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what: the policy rules as one table (contract: rest-api 3.2).
+
+The names are what operators write into ``policy.yaml`` and what the dashboard ships. Resources are
+global: there is no isolation by project, so a rule looks at roles only.
+"""
+
+from typing import Any
+
+from oslo_config import cfg
+from oslo_policy import policy
+
+from watcher.core.errors import Forbidden
+
+ADMIN = "rule:admin_api"
+
+_BASE = (
+    policy.RuleDefault(
+        "admin_api", "role:admin or role:administrator", description="An administrator."
+    ),
+    policy.RuleDefault(
+        "admin_or_service_api",
+        "rule:admin_api or role:service",
+        description="An administrator, or a service acting for itself.",
+    ),
+    policy.RuleDefault(
+        "show_password", "!", description="Not used; kept because older policy files name it."
+    ),
+)
+
+_LISTED = ("get_all", "detail", "get")
+_RULES: dict[str, tuple[str, ...]] = {
+    "goals": _LISTED,
+    "strategies": (*_LISTED, "state"),
+    "audit_templates": (*_LISTED, "create", "update", "delete"),
+    "audits": (*_LISTED, "create", "update", "delete"),
+    "action_plans": (*_LISTED, "update", "start", "delete"),
+    "actions": (*_LISTED, "update"),
+    "scoring_engines": _LISTED,
+    "services": _LISTED,
+    "data_model": ("get_all",),
+    "webhooks": ("trigger",),
+}
+_PREFIXES = {"strategies": "strategy", "data_model": "data_model"}
+_CHECKS = {"webhook:trigger": "rule:admin_or_service_api"}
+_VERBS = {
+    "get_all": ("GET", "", "List"),
+    "detail": ("GET", "/detail", "List with details"),
+    "get": ("GET", "/{ident}", "Show one of"),
+    "state": ("GET", "/{ident}/state", "Show whether its requirements are met, of"),
+    "create": ("POST", "", "Create one of"),
+    "update": ("PATCH", "/{ident}", "Change one of"),
+    "delete": ("DELETE", "/{ident}", "Delete one of"),
+    "start": ("POST", "/{ident}/start", "Start one of"),
+    "trigger": ("POST", "/{ident}", "Run the audit behind one of"),
+}
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Every rule with its default and its operation, for ``oslopolicy-sample-generator``."""
+    return [
+        *_BASE,
+        *(_rule(collection, verb) for collection, verbs in _RULES.items() for verb in verbs),
+    ]
+
+
+def _rule(collection: str, verb: str) -> policy.DocumentedRuleDefault:
+    name = f"{_PREFIXES.get(collection, collection.removesuffix('s'))}:{verb}"
+    method, path, meaning = _VERBS[verb]
+    return policy.DocumentedRuleDefault(
+        name,
+        _CHECKS.get(name, ADMIN),
+        f"{meaning} the {collection.replace('_', ' ')}.",
+        [{"method": method, "path": f"/v1/{collection}{path}"}],
+    )
+
+
+class Policy:
+    """The rules in force: the defaults, overridden by the operator's policy file and folder."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.enforcer = policy.Enforcer(conf)
+        self.enforcer.register_defaults(list_rules())
+
+    def check(self, context: Any, rule: str) -> None:
+        """Raise Forbidden, naming the rule, when the caller may not."""
+        if not self.allows(context, rule):
+            raise Forbidden(f"policy does not allow {rule} to be performed")
+
+    def allows(self, context: Any, rule: str) -> bool:
+        """Whether the caller may."""
+        return bool(self.enforcer.authorize(rule, {}, context.to_policy_values()))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action plans: what audits recommend; started, cancelled and deleted here (rest-api 16)."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+
+from watcher.api import microversions, paging, patching, types
+from watcher.api.expose import NO_CONTENT, Call, Nothing, Patch, expose
+from watcher.api.views import Resource, Stamped, attr
+from watcher.core import states
+from watcher.core.errors import BadTransition
+from watcher.db import models, store
+
+
+def _indicators(plan: models.ActionPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": indicator.name,
+            "description": indicator.description,
+            "unit": indicator.unit,
+            "value": indicator.value,
+        }
+        for indicator in plan.indicators
+    ]
+
+
+class ActionPlanView(Stamped):
+    """An action plan on the wire; ``audit_uuid`` is kept when the audit is deleted."""
+
+    uuid = attr(types.uuid)
+    audit_uuid = attr(types.uuid, "audit.uuid")
+    strategy_uuid = attr(types.uuid, "strategy.uuid")
+    strategy_name = attr(types.text_63, "strategy.name")
+    state = attr(types.text, patch=True)
+    efficacy_indicators = attr(types.lists, _indicators)
+    global_efficacy = attr(types.lists, lambda row: row.global_efficacy or [])
+    hostname = attr(types.text_255, brief=False)
+    status_message = attr(types.text_255, since=microversions.SKIP, brief=False)
+    updated_at = attr(types.timestamp)
+
+
+ACTION_PLANS = Resource(
+    "action_plans",
+    models.ActionPlan,
+    ActionPlanView,
+    frozenset(
+        {
+            *("id", "uuid", "audit_id", "strategy_id", "state", "hostname", "status_message"),
+            *("audit_uuid", "strategy_uuid", "strategy_name"),
+            *("created_at", "updated_at", "deleted_at"),
+        }
+    ),
+    load=("audit", "strategy", "indicators"),
+    only_uuid=True,
+    marker_uuid=True,
+)
+FILTERS = (*paging.ARGUMENTS, "audit_uuid", "strategy")
+
+
+@expose("GET", "action_plans", "action_plan:get_all", query=FILTERS)
+def brief(call: Call) -> dict[str, Any]:
+    """A page of action plans."""
+    return paging.listing(call, ACTION_PLANS, *_where(call), detail=False)
+
+
+@expose("GET", "action_plans/detail", "action_plan:detail", query=FILTERS)
+def detail(call: Call) -> dict[str, Any]:
+    """A page of action plans with all attributes."""
+    return paging.listing(call, ACTION_PLANS, *_where(call), detail=True)
+
+
+@expose("GET", "action_plans/{plan}", "action_plan:get")
+def show(call: Call, ident: str) -> dict[str, Any]:
+    """One action plan, by uuid."""
+    return call.shown(ACTION_PLANS, paging.one(call, ACTION_PLANS, ident))
+
+
+@expose("PATCH", "action_plans/{plan}", "action_plan:update", body=Patch)
+def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
+    """Start (PENDING) or cancel (CANCELLED, CANCELLING) a plan; nothing else can be changed."""
+    plan = paging.one(call, ACTION_PLANS, ident)
+    to = patching.apply(patch, ActionPlanView, {"state": plan.state}).get("state")
+    if to is None or not states.ACTION_PLAN.operator_may(plan.state, to):
+        raise BadTransition(f"State transition not allowed: ({plan.state} -> {to})")
+    if to == "PENDING":
+        _launch(call, plan)
+    else:
+        _cancel(call, plan, to)
+    return call.shown(ACTION_PLANS, plan)
+
+
+@expose("POST", "action_plans/{plan}/start", "action_plan:start", body=Nothing)
+def start(call: Call, ident: str) -> dict[str, Any]:
+    """Start a recommended plan: an applier is told once the state is committed."""
+    plan = paging.one(call, ACTION_PLANS, ident)
+    if not states.ACTION_PLAN.operator_may(plan.state, "PENDING"):
+        raise BadTransition(f"Couldn't start when state is '{plan.state}'.")
+    _launch(call, plan)
+    return call.shown(ACTION_PLANS, plan)
+
+
+@expose("DELETE", "action_plans/{plan}", "action_plan:delete", status=NO_CONTENT)
+def delete(call: Call, ident: str) -> None:
+    """Hide a plan that is not at work, with its actions and indicators."""
+    plan = paging.one(call, ACTION_PLANS, ident)
+    if plan.state not in states.ACTION_PLAN.sources("DELETED"):
+        raise BadTransition(f"Couldn't delete when state is '{plan.state}'.")
+    store.delete(call.session, plan)
+
+
+def _launch(call: Call, plan: models.ActionPlan) -> None:
+    store.transition(call.session, plan, "PENDING")
+    call.ring(call.api.applier.launch_action_plan, plan.uuid)
+
+
+def _cancel(call: Call, plan: models.ActionPlan, to: str) -> None:
+    """Cancel; of a plan that has not begun the pending actions are cancelled with it.
+
+    A plan at work becomes CANCELLING, and its applier, which watches the row, does the rest.
+    """
+    store.transition(call.session, plan, to, "Cancelled by user.")
+    if to != "CANCELLED":
+        return
+    table = models.Action
+    pending = (table.action_plan_id == plan.id, table.state == "PENDING")
+    for action in store.every(call.session, table, *pending):
+        store.transition(call.session, action, "CANCELLED")
+
+
+def _where(call: Call) -> list[ColumnElement[bool]]:
+    table = models.ActionPlan
+    where: list[ColumnElement[bool]] = []
+    audit = paging.by_uuid(call, "audit_uuid")
+    if audit is not None:
+        mine = select(models.Audit.id).where(models.Audit.uuid == audit)
+        where.append(table.audit_id.in_(mine))
+    if "strategy" in call.query:
+        strategy = call.query["strategy"]
+        where.append(paging.related(table.strategy_id, models.Strategy, strategy))
+    return where

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request for an audit may hold, and the row that comes of it (rest-api 15.2)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import wsme.types
+from oslo_utils import timeutils
+from wsme.types import wsattr
+
+from watcher.api import microversions, types
+from watcher.api.expose import Call
+from watcher.api.resources.audit_templates import check_pair, checked_name
+from watcher.core import parameters, schedule
+from watcher.core.errors import BadInterval, Invalid, NotFound
+from watcher.db import models, store
+
+TYPES = ("ONESHOT", "CONTINUOUS", "EVENT")
+NAME_LENGTH = 63
+INTERVAL_LENGTH = 36
+"""Characters the column of the interval holds."""
+
+
+class AuditPost(wsme.types.Base):
+    """The body: a goal or an audit template, and how to run."""
+
+    audit_type = wsattr(types.text, mandatory=True)
+    audit_template_uuid = wsattr(types.text, default=None)
+    goal = wsattr(types.text, default=None)
+    strategy = wsattr(types.text, default=None)
+    name = wsattr(types.text, default=None)
+    interval = wsattr(types.text, default=None)
+    start_time = wsattr(types.text, default=None)
+    end_time = wsattr(types.text, default=None)
+    force = wsattr(types.boolean, default=None)
+    auto_trigger = wsattr(types.boolean, default=None)
+    parameters = wsattr(types.objects, default=None)
+
+
+def build(call: Call, body: AuditPost) -> models.Audit:
+    """The new audit, checked as a whole. Raises Invalid, NotFound or NotAcceptable."""
+    if body.start_time is not None or body.end_time is not None:
+        call.needs(microversions.TIMES, "start_time and end_time")
+    if body.audit_type not in TYPES:
+        raise Invalid(f"audit_type must be one of {', '.join(TYPES)}")
+    _check_schedule(body)
+    template = _template(call, body)
+    goal = template.goal if template else store.get(call.session, models.Goal, body.goal)
+    strategy = _strategy(call, body, template)
+    check_pair(call, goal, strategy)
+    defaults = template.default_parameters if template else {}
+    if strategy is None:
+        _check_choice(call, goal)
+    start, end = moment("start_time", body.start_time), moment("end_time", body.end_time)
+    check_order(start, end)
+    return models.Audit(
+        name=_name(body, strategy or template or goal),
+        audit_type=body.audit_type,
+        goal=goal,
+        strategy=strategy,
+        parameters=filled(strategy, {**defaults, **(body.parameters or {})}),
+        interval=checked_interval(body.interval),
+        scope=template.scope if template else [],
+        auto_trigger=bool(body.auto_trigger),
+        force=bool(body.force),
+        start_time=start,
+        end_time=end,
+        template_uuid=template.uuid if template else None,
+    )
+
+
+def filled(strategy: models.Strategy | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with the strategy's defaults. Raises Invalid for what it cannot take."""
+    if strategy is None:
+        if values:
+            raise Invalid("parameters need a strategy that takes them")
+        return {}
+    spec = strategy.parameters_spec or {}
+    parameters.check(spec, values)
+    return parameters.with_defaults(spec, values)
+
+
+def checked_interval(text: str | None) -> str | None:
+    """The interval as it is stored. Raises BadInterval for what gives no schedule."""
+    if text is None:
+        return None
+    if len(text) > INTERVAL_LENGTH:
+        raise BadInterval(f"interval must be at most {INTERVAL_LENGTH} characters")
+    return schedule.check_interval(text)
+
+
+def moment(name: str, text: Any) -> datetime | None:
+    """A date and time as naive UTC; without an offset it is in this server's time zone.
+
+    Dates alone, a blank instead of the T, ``Z`` and offsets are understood. Raises Invalid.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, AttributeError) as error:
+        raise Invalid(
+            f"{name} must be a date and time such as 2030-01-31T12:00:00 or ...+02:00"
+        ) from error
+
+
+def check_order(start: datetime | None, end: datetime | None) -> None:
+    """Raise Invalid when the end does not come after the start."""
+    if start is not None and end is not None and end <= start:
+        raise Invalid("end_time must be later than start_time")
+
+
+def _check_schedule(body: AuditPost) -> None:
+    """What the type of an audit demands and forbids."""
+    if body.audit_type == "CONTINUOUS" and body.interval is None:
+        raise Invalid("a CONTINUOUS audit needs an interval")
+    if body.audit_type == "ONESHOT":
+        for name in ("interval", "start_time", "end_time"):
+            if getattr(body, name) is not None:
+                raise Invalid(f"a ONESHOT audit runs once and at once: it takes no {name}")
+
+
+def _template(call: Call, body: AuditPost) -> models.AuditTemplate | None:
+    """The template asked for. Raises Invalid unless there is exactly one of template and goal."""
+    ident = body.audit_template_uuid
+    if bool(ident) == bool(body.goal):
+        raise Invalid("an audit needs a goal or an audit_template_uuid, one of them")
+    if not ident:
+        return None
+    try:
+        template = store.get(
+            call.session,
+            models.AuditTemplate,
+            types.as_uuid(ident) or ident,
+            load=("goal", "strategy.goal"),
+        )
+    except NotFound as error:
+        raise Invalid(f"audit_template_uuid: {error}") from error
+    if template.goal.deleted:
+        raise Invalid(
+            f"audit template {template.name} cannot be used: its goal {template.goal.name}"
+            " is no longer installed"
+        )
+    return template
+
+
+def _strategy(
+    call: Call, body: AuditPost, template: models.AuditTemplate | None
+) -> models.Strategy | None:
+    if body.strategy:
+        return store.get(call.session, models.Strategy, body.strategy, load=("goal",))
+    return template.strategy if template else None
+
+
+def _check_choice(call: Call, goal: models.Goal) -> None:
+    """Raise Invalid when every strategy the engine could choose demands parameters."""
+    table = models.Strategy
+    demanding = {
+        strategy.name: (strategy.parameters_spec or {}).get("required")
+        for strategy in store.every(call.session, table, table.goal_id == goal.id)
+    }
+    if demanding and all(demanding.values()):
+        raise Invalid(
+            f"every strategy of the goal {goal.name} needs parameters: name one of"
+            f" {', '.join(sorted(demanding))} as the strategy, and give its parameters"
+        )
+
+
+def _name(body: AuditPost, origin: models.WithName) -> str:
+    """The name asked for, cut to its column, or one made of where the audit comes from."""
+    if body.name is not None:
+        return checked_name(body.name[:NAME_LENGTH])
+    stamp = f"-{timeutils.utcnow().isoformat()}"
+    return f"{origin.name[: NAME_LENGTH - len(stamp)]}{stamp}"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies: the ways to reach a goal; read only, and whether one could run now (rest-api 13)."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from watcher.api import paging, types
+from watcher.api.expose import Call, expose
+from watcher.api.views import Resource, View, attr
+from watcher.core.errors import Invalid
+from watcher.db import models
+
+
+class StrategyView(View):
+    """A strategy on the wire; it shows no timestamps."""
+
+    uuid = attr(types.uuid)
+    name = attr(types.text_63)
+    display_name = attr(types.text_63)
+    goal_uuid = attr(types.uuid, "goal.uuid")
+    goal_name = attr(types.text_63, "goal.name")
+    parameters_spec = attr(types.objects, lambda row: row.parameters_spec or {}, brief=False)
+
+
+STRATEGIES = Resource(
+    "strategies",
+    models.Strategy,
+    StrategyView,
+    frozenset(
+        {
+            *("id", "uuid", "name", "display_name", "goal_id", "goal_uuid", "goal_name"),
+            *("created_at", "updated_at", "deleted_at"),
+        }
+    ),
+    load=("goal",),
+)
+FILTERS = (*paging.ARGUMENTS, "goal")
+
+
+@expose("GET", "strategies", "strategy:get_all", query=FILTERS)
+def brief(call: Call) -> dict[str, Any]:
+    """A page of strategies."""
+    return paging.listing(call, STRATEGIES, *_where(call), detail=False)
+
+
+@expose("GET", "strategies/detail", "strategy:detail", query=FILTERS)
+def detail(call: Call) -> dict[str, Any]:
+    """A page of strategies with all attributes."""
+    return paging.listing(call, STRATEGIES, *_where(call), detail=True)
+
+
+@expose("GET", "strategies/{strategy}", "strategy:get")
+def show(call: Call, ident: str) -> dict[str, Any]:
+    """One strategy, by uuid or name."""
+    if ident == "state":
+        raise Invalid("name the strategy whose state is wanted: /strategies/{strategy}/state")
+    return call.shown(STRATEGIES, paging.one(call, STRATEGIES, ident))
+
+
+@expose("GET", "strategies/{strategy}/state", "strategy:state")
+def state(call: Call, ident: str) -> list[dict[str, Any]]:
+    """Whether what a strategy needs is there, as the decision engine sees it now."""
+    name = paging.one(call, STRATEGIES, ident).name
+    call.session.close()  # the answer may take seconds: others may have the connection
+    return call.api.engine.get_strategy_info(call.context, name)
+
+
+def _where(call: Call) -> list[ColumnElement[bool]]:
+    goal = call.query.get("goal")
+    return [] if goal is None else [paging.related(models.Strategy.goal_id, models.Goal, goal)]
