@@ -257,4 +257,4 @@ def _note_unknown(notes: list[str], kind: str, names: Iterable[str]) -> None:
     unknown = sorted(names)
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        notes.append(f"the scope names a {kind} that is not known: {', '.join(unknown[:3])}{more}")
+        notes.append(f"the scope names an unknown {kind}: {', '.join(unknown[:3])}{more}")

@@ -76,7 +76,7 @@ def test_a_move_without_a_source_is_refused(cluster):
 
 
 def test_an_unknown_destination_is_refused(cluster):
-    with pytest.raises(ImpossiblePlan, match="destination host c9 of instance .* is not known"):
+    with pytest.raises(ImpossiblePlan, match=r"destination host c9 of instance .* is not known"):
         plan(move("vm1", "c1", "c9")).replay(cluster)
 
 

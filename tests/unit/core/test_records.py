@@ -49,9 +49,15 @@ def test_every_row_gives_its_record_back():
 
 def test_units_and_ratios_stand_in_their_columns():
     fields_given = {
-        **{"vcpus": 1, "memory_mb": 2, "disk_gb": 3},
-        **{"vcpus_reserved": 4, "memory_mb_reserved": 5, "disk_gb_reserved": 6},
-        **{"vcpus_ratio": 7.5, "memory_ratio": 8.5, "disk_ratio": 9.5},
+        "vcpus": 1,
+        "memory_mb": 2,
+        "disk_gb": 3,
+        "vcpus_reserved": 4,
+        "memory_mb_reserved": 5,
+        "disk_gb_reserved": 6,
+        "vcpus_ratio": 7.5,
+        "memory_ratio": 8.5,
+        "disk_ratio": 9.5,
     }
     hosts = world().host("c1", **fields_given).cluster().hosts
     assert hosts.total.tolist() == [[1, 2, 3]]
