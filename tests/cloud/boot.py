@@ -92,9 +92,14 @@ class Boot:
         api = next(api for api in self.settings.apis() if api.name == "nova")
         arguments, env = self.api_job(api)
         jobs: dict[str, dict[str, object]] = {
-            "nova-api": {"call": "fakecloud.serve:main", "argv": arguments, "env": env},
-            "nova-conductor": {"call": "nova.cmd.conductor:main", "argv": config},
             "nova-scheduler": {"call": "nova.cmd.scheduler:main", "argv": config},
+            "nova-api": {"call": "fakecloud.serve:main", "argv": arguments, "env": env},
+            "nova-conductor": {
+                "call": "nova.cmd.conductor:main",
+                "argv": config,
+                # A compute that asks too early asks again only 10 s later.
+                "until": "Starting conductor node",
+            },
         }
         for host in self.settings.hosts():
             argv = [*config, "--config-file", str(ETC / "nova" / f"{host}.conf")]

@@ -21,7 +21,7 @@ import shutil
 import signal
 import sys
 
-from tests.cloud import services
+from tests.cloud import servers, services
 from tests.cloud.process import ROOT, Command, Processes, family, locked, run, say, step
 from tests.cloud.settings import DATA, ETC, HERE, HOME, STORED, VENV, load
 
@@ -97,7 +97,7 @@ def down(purge: bool) -> None:
         if not purge:
             return
         with step("drop databases, configuration, logs"):
-            if PYTHON.exists() and Processes(services.HOME).pid("mariadb"):
+            if PYTHON.exists() and Processes(servers.HOME).pid("mariadb"):
                 database = services.service("mariadb").addresses()["database_mysql"]
                 program = f"from tests.cloud import schema; schema.drop_databases({database!r})"
                 run([PYTHON, "-c", program], cwd=ROOT)

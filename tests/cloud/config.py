@@ -75,7 +75,8 @@ class Configuration:
                 "debug": self.settings.flag("debug"),
                 "use_stderr": True,
                 "transport_url": self.transport,
-                "rpc_response_timeout": 60,
+                # A reply that RabbitMQ lost when it was stopped is waited for no longer.
+                "rpc_response_timeout": 20,
                 "state_path": state,
             },
             "database": {
@@ -218,6 +219,8 @@ class Configuration:
             "report_interval": 5,
             "service_down_time": 20,
             "update_resources_interval": 20,
+            # Periodic tasks begin at once, not up to a minute later.
+            "periodic_fuzzy_delay": 0,
             # Several guests may leave one host at a time.
             "max_concurrent_live_migrations": 4,
             # Ports are bound at once here: there is nothing to wait for.

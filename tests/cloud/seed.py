@@ -113,8 +113,12 @@ def seed(count: int) -> None:
         servers(cloud, image_id, count)
 
 
-def _settle(cloud: Cloud, server: Json) -> None:
-    """Make a seeded server ACTIVE, unlocked and without metadata."""
+def _busy(server: Json) -> bool:
+    return server["OS-EXT-STS:task_state"] is not None
+
+
+def _settle(cloud: Cloud, server: Json) -> Json:
+    """Make a seeded server ACTIVE, unlocked and without metadata; return it as it is then."""
     uuid = server["id"]
     if server["locked"]:
         cloud.act(uuid, "unlock")
@@ -134,7 +138,8 @@ def _settle(cloud: Cloud, server: Json) -> None:
         server = cloud.settled(uuid, "ACTIVE", "SHUTOFF")
         if server["status"] == "SHUTOFF":
             cloud.act(uuid, "os-start")
-            cloud.settled(uuid, "ACTIVE")
+            server = cloud.settled(uuid, "ACTIVE")
+    return server
 
 
 def restore(cloud: Cloud) -> None:
@@ -142,21 +147,27 @@ def restore(cloud: Cloud) -> None:
 
     Servers that were not seeded are deleted. Does nothing but look if all is well.
     """
+    hosts = cloud.settings.hosts()
+    homes = {
+        server_name(index): seeded_host(cloud, index) for index in range(cloud.settings.servers)
+    }
     for row in cloud.services():
         if row["forced_down"]:
             body = {"forced_down": False}
             cloud.nova.put(f"/os-services/{row['id']}", json=body)
         if row["status"] != "enabled":
             cloud.set_service(row["host"], enabled=True)
-    homes = {
-        server_name(index): seeded_host(cloud, index) for index in range(cloud.settings.servers)
-    }
+    wait_for(
+        "every compute",  # RabbitMQ may have been away
+        lambda: sum(row["state"] == "up" for row in cloud.services()) >= len(hosts),
+    )
 
     def put_back(server: Json) -> None:
         if server["name"] not in homes:
             cloud.nova.delete(f"/servers/{server['id']}")
             return
-        _settle(cloud, server)
+        if server["status"] != "ACTIVE" or server["metadata"] or server["locked"] or _busy(server):
+            server = _settle(cloud, server)
         home = homes[server["name"]]
         if server["OS-EXT-SRV-ATTR:host"] != home:
             cloud.live_migrate(server["id"], home)

@@ -15,6 +15,7 @@ import requests
 import sqlalchemy
 
 from tests.cloud import services
+from tests.cloud.servers import RabbitMQ
 
 
 def unique(prefix: str = "test") -> str:
@@ -54,7 +55,7 @@ def virtual_host(server: str) -> Iterator[str]:
         server: URL of the virtual host "/".
     """
     rabbitmq = services.service("rabbitmq")
-    assert isinstance(rabbitmq, services.RabbitMQ)
+    assert isinstance(rabbitmq, RabbitMQ)
     name = unique()
     # One rabbitmqctl instead of two: each takes half a second to start.
     rabbitmq.control(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.cloud import servers
 from tests.cloud import services as private
 from tests.cloud.api import Cloud
 from tests.cloud.process import Processes
@@ -46,7 +47,7 @@ def missing(what: str, command: str) -> None:
 def _address(name: str, key: str) -> str:
     path = private.ADDRESSES
     addresses = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if key not in addresses or not Processes(private.HOME).pid(name):
+    if key not in addresses or not Processes(servers.HOME).pid(name):
         missing(name, f"tools/services up {name}")
     return str(addresses[key])
 
@@ -63,7 +64,7 @@ def needs() -> Callable[[str], None]:
     """``needs("rabbitmq")``: go on only if this service runs."""
 
     def check(name: str) -> None:
-        if not Processes(private.HOME).pid(name):
+        if not Processes(servers.HOME).pid(name):
             missing(name, f"tools/services up {name}")
 
     return check
@@ -122,7 +123,7 @@ def influxdb() -> Iterator[backends.Influx]:
 def influxdb_auth() -> Iterator[backends.Influx]:
     """A fresh, empty database on an InfluxDB that asks for a password."""
     url = _address("influxdb-auth", "influxdb_auth_url")
-    kind = private.InfluxDBAuth
+    kind = servers.InfluxDBAuth
     with backends.influx_database(url, kind.username, kind.password) as influx:
         yield influx
 

@@ -6,7 +6,8 @@
 A job is a JSON object: ``call`` ("module:function"), ``argv``, ``env``, and the
 ``log`` that its output is appended to. Jobs run in order, each in a fork of this
 process, and the first that fails ends the row with its exit status. With ``detach``
-a job becomes a process that leads a session and is not waited for. The pids of the
+a job becomes a process that leads a session and is not waited for; with ``until`` the
+next job starts only when its log has this text, or after ten seconds. The pids of the
 jobs are printed as one JSON list. FILE is read before the MODULEs are imported, for
 those that look into oslo.config while being imported (the spacing of Nova's periodic
 tasks is decided there).
@@ -20,6 +21,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 
 
 def child(job):
@@ -41,6 +43,17 @@ def child(job):
     sys.exit(getattr(importlib.import_module(module), function)())
 
 
+def wait_for_log(job, size, seconds=10):
+    """Wait until what a job has written since its log had this size holds a text."""
+    tick = threading.Event()
+    for _ in range(seconds * 10):
+        with open(job["log"], encoding="utf-8", errors="replace") as log:
+            log.seek(size)
+            if job["until"] in log.read():
+                return
+        tick.wait(0.1)
+
+
 def main():
     """Run the jobs."""
     config = [word for word in sys.argv[1:] if word.startswith("--config-file=")]
@@ -59,10 +72,14 @@ def main():
     gc.freeze()  # leaves more pages shared with the forks
     pids = []
     for job in jobs:
+        with open(job["log"], "ab") as log:
+            size = log.tell()
         pid = os.fork()
         if pid == 0:
             child(job)
         pids.append(pid)
+        if "until" in job:
+            wait_for_log(job, size)
         if not job.get("detach"):
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if code:
