@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long something may take, and what it took: printed, and asserted.
+
+CPU seconds of this process, the best of a few rounds: other work on the machine counts as little
+as it can. ``tools/test benchmarks`` shows the lines.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def within(what: str, budget_s: float, function: Callable[[], T], *, rounds: int = 3) -> T:
+    """Call it some times, print budget and best time, and fail when that is over the budget."""
+    best = float("inf")
+    for _ in range(rounds):
+        begun = time.process_time()
+        result = function()
+        best = min(best, time.process_time() - begun)
+    print(f"\n{what}: {best * 1000:.1f} ms of CPU, budget {budget_s * 1000:.0f} ms", end="")
+    assert best <= budget_s, f"{what} took {best:.3f} s of CPU, budget {budget_s} s"
+    return result
