@@ -118,7 +118,7 @@ class DecisionEngineService:
         self._questions = Questions(database, self._keeper, sources)
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")
         self._server = bus.serve(self._settings.conductor_topic, self._host, Endpoint(self))
-        self._heartbeat = Heartbeat(database, NAME, conf.host, conf.periodic_interval)
+        self._heartbeat = Heartbeat(conf, database, NAME)
         self._due = threading.Thread(target=self._look_for_due, name="due-audits", daemon=True)
 
     def start(self) -> None:
