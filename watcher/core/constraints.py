@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may move, and who may go where: the rules of Nova's scheduler, in one place for everybody.
+
+``movable`` says which instances may be touched at all, ``Constraints`` which hosts one of them may
+go to, as one boolean per host; both can say why not, in words made for operators. What cannot be
+judged from outside the hypervisor (NUMA, pinned CPUs, huge pages, PCI, vGPU, traits) is never sent
+to a named destination: ``judgeable`` tells those apart (decisions §4).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import numpy as np
+
+from watcher.core.cluster import (
+    NO_GROUP,
+    UNPLACED,
+    Bools,
+    Cluster,
+    InstanceState,
+    Ints,
+    Words,
+    frozen,
+    words,
+)
+from watcher.core.placement import Placement
+
+LIVE, COLD = "live", "cold"
+MIGRATION_KINDS: Mapping[int, str] = {
+    InstanceState.ACTIVE: LIVE,
+    InstanceState.PAUSED: LIVE,
+    InstanceState.STOPPED: COLD,
+}
+"""How Nova can move an instance in each state; in the other states it cannot (contract §4.6)."""
+
+_UNJUDGED = ("hw:numa_", "hw:mem_page_size", "pci_passthrough:", "resources", "trait")
+_UNJUDGED_LATER = ("aggregate_instance_extra_specs:", "capabilities:")
+_SHARED_CPUS = ("", "shared")
+
+
+def migration_kind(cluster: Cluster, row: int) -> str | None:
+    """``live`` or ``cold``, or None when Nova cannot migrate an instance in this state."""
+    return MIGRATION_KINDS.get(int(cluster.instances.state[row]))
+
+
+def migrates(cluster: Cluster, kind: str) -> Bools:
+    """The instances that Nova would migrate in this way, ``live`` or ``cold``."""
+    states = [state for state, way in MIGRATION_KINDS.items() if way == kind]
+    return np.isin(cluster.instances.state, states)
+
+
+def judgeable(cluster: Cluster) -> Bools:
+    """The instances whose flavor asks for nothing that only the hypervisor itself can judge."""
+    specs = cluster.instances.extra_specs
+    judged = (not spec or not any(_is_unjudged(*item) for item in spec.items()) for spec in specs)
+    return frozen(np.fromiter(judged, dtype=np.bool_, count=len(specs)))
+
+
+def _is_unjudged(key: str, value: object) -> bool:
+    if key == "hw:cpu_policy":
+        return value not in _SHARED_CPUS
+    return key.startswith(_UNJUDGED) or key.startswith(_UNJUDGED_LATER)
+
+
+def movable(cluster: Cluster) -> tuple[Bools, Words]:
+    """The instances a strategy may move to a destination it names, and why not the others.
+
+    The words are '' for an instance that may be moved.
+    """
+    mask, reasons = touchable(cluster)
+    judged = judgeable(cluster)
+    reasons = reasons.copy()
+    reasons[mask & ~judged] = "its flavor asks for what only its hypervisor can judge"
+    return frozen(mask & judged), frozen(reasons)
+
+
+def touchable(cluster: Cluster) -> tuple[Bools, Words]:
+    """The instances that may be migrated at all, named destination or not, and why not."""
+    instances, hosts = cluster.instances, cluster.hosts
+    size = len(instances)
+    reasons = np.full(size, "", dtype=object)
+    placed = instances.host != UNPLACED
+
+    def home(column: Bools) -> Bools:
+        there = np.ones(size, dtype=np.bool_)
+        there[placed] = column[instances.host[placed]]
+        return there
+
+    busy = np.fromiter((bool(task) for task in instances.task_state), np.bool_, count=size)
+    # The last one written wins, so the reason an operator can act upon first comes last.
+    for state in InstanceState:
+        if state not in MIGRATION_KINDS:
+            reasons[instances.state == state] = f"it is {state.public}"
+    reasons[busy] = "Nova is busy with it"
+    reasons[~home(hosts.up)] = "its host is down"
+    reasons[~home(hosts.known)] = "its host could not be read completely"
+    reasons[~home(hosts.in_scope)] = "its host is outside the audit's scope"
+    reasons[instances.locked] = "it is locked"
+    reasons[instances.excluded] = "it is excluded by the audit's scope"
+    reasons[~placed] = "it is on no host"
+    return frozen(reasons == ""), frozen(reasons)
+
+
+class Constraints:
+    """Where instances may go, judged against a placement as it is at the moment of asking.
+
+    ``targets`` (default: the cluster's usable hosts) are the hosts that may be offered at all.
+    With ``soft`` the soft server group policies are kept too: a move never leaves an instance of
+    a soft-affinity group with fewer of its group beside it, nor one of a soft-anti-affinity group
+    with more. Nova itself only weighs these two, so a move that must be may do without.
+    """
+
+    def __init__(
+        self, placement: Placement, targets: Bools | None = None, *, soft: bool = True
+    ) -> None:
+        self.placement = placement
+        self.cluster = placement.cluster
+        self.targets = self.cluster.hosts.usable if targets is None else targets
+        self.soft = soft
+
+    @cached_property
+    def pools(self) -> tuple[Ints, Bools]:
+        """The pool of each instance, and pools x hosts: the zones and hypervisors it may use.
+
+        A pool is what never changes while instances move: the pinned zone and the hypervisor type.
+        """
+        cluster = self.cluster
+        hosts, homes = cluster.hosts, cluster.instances.host
+        kinds = ["" if home == UNPLACED else hosts.hypervisor_type[home] for home in homes]
+        keys = list(zip(cluster.instances.pinned_zone, kinds, strict=True))
+        code = {key: number for number, key in enumerate(sorted(set(keys)))}
+        masks = [
+            ((hosts.zone == zone) | (zone == ""))
+            & ((hosts.hypervisor_type == kind) | (kind == ""))
+            for zone, kind in code
+        ]
+        pool = np.fromiter((code[key] for key in keys), dtype=np.int64, count=len(keys))
+        return frozen(pool), frozen(np.array(masks, dtype=np.bool_).reshape(-1, len(hosts)))
+
+    @cached_property
+    def _members(self) -> Mapping[int, Ints]:
+        group = self.cluster.instances.group
+        return {index: np.flatnonzero(group == index) for index in range(len(self.cluster.groups))}
+
+    def grouped(self, row: int) -> bool:
+        """Whether this instance is in a server group, so that others' places matter to it."""
+        return bool(self.cluster.instances.group[row] != NO_GROUP)
+
+    def beside(self, row: int) -> Ints:
+        """For each host, how many other instances of this one's server group are there now."""
+        members = self._members[int(self.cluster.instances.group[row])]
+        homes = self.placement.host[members[members != row]]
+        return np.bincount(homes[homes != UNPLACED], minlength=len(self.cluster.hosts))
+
+    def group_allows(self, row: int) -> Bools:
+        """For each host, whether the policy of this instance's server group accepts it there."""
+        if not self.grouped(row):
+            return np.ones(len(self.cluster.hosts), dtype=np.bool_)
+        group = self.cluster.groups[int(self.cluster.instances.group[row])]
+        beside = self.beside(row)
+        here = self.placement.host[row]
+        present = beside[here] if here != UNPLACED else 0
+        match group.policy:
+            case "affinity":
+                together: Bools = beside > 0
+                return together if together.any() else ~together
+            case "anti-affinity":
+                return np.less(beside, group.max_per_host)
+            case "soft-affinity" if self.soft and here != UNPLACED:
+                return beside >= present
+            case "soft-anti-affinity" if self.soft and here != UNPLACED:
+                return beside <= present
+        return np.ones(len(self.cluster.hosts), dtype=np.bool_)
+
+    def reachable(self, row: int) -> Bools:
+        """The hosts offered to this instance were there room: targets, pool, server group."""
+        pool, masks = self.pools
+        open_to = self.targets & masks[pool[row]]
+        if self.grouped(row):
+            open_to &= self.group_allows(row)
+        here = self.placement.host[row]
+        if here != UNPLACED:
+            open_to[here] = False
+        return open_to
+
+    def allowed(self, row: int) -> Bools:
+        """For each host, whether this instance may be moved there now; its own host is not."""
+        return self.reachable(row) & self.placement.fits(row)
+
+    def permits(self, row: int, host_row: int) -> bool:
+        """Whether this instance may be moved to that host now: ``allowed`` for one host."""
+        pool, masks = self.pools
+        return bool(
+            self.targets[host_row]
+            and masks[pool[row], host_row]
+            and self.placement.host[row] != host_row
+            and self.placement.has_room(row, host_row)
+            and (not self.grouped(row) or self.group_allows(row)[host_row])
+        )
+
+    def why_not(self, row: int) -> Words:
+        """For each host, the reason this instance may not be moved there now, or ''."""
+        reasons = words([""] * len(self.cluster.hosts)).copy()
+        for reason, refused in self._refusals(row):
+            reasons[refused & (reasons == "")] = reason
+        return frozen(reasons)
+
+    def _refusals(self, row: int) -> Iterator[tuple[str, Bools]]:
+        hosts, placement = self.cluster.hosts, self.placement
+        yield "it is there already", np.arange(len(hosts)) == placement.host[row]
+        yield "down", ~hosts.up
+        yield "disabled", ~hosts.enabled & ~self.targets
+        yield "not read completely", ~hosts.known
+        yield "outside the audit's scope", ~hosts.in_scope
+        yield "not offered by the strategy", ~self.targets
+        zone = self.cluster.instances.pinned_zone[row]
+        yield f"outside availability zone {zone}", (hosts.zone != zone) & (zone != "")
+        pool, masks = self.pools
+        yield "another hypervisor type", ~masks[pool[row]]
+        yield "against its server group's policy", ~self.group_allows(row)
+        demand = placement.demand[row]
+        over = (placement.used + demand > placement.limit) & (demand > 0)
+        for column, name in enumerate(placement.names):
+            yield f"not enough {name} left", over[:, column]
+
+    def summary(self, row: int) -> str:
+        """Why this instance can go nowhere, in one phrase: the reasons and how many hosts each."""
+        here = self.placement.host[row]
+        reasons = [text for host, text in enumerate(self.why_not(row)) if host != here and text]
+        if not reasons:
+            return "there is no other host"
+        counted = sorted(Counter(reasons).items(), key=lambda item: (-item[1], item[0]))
+        return ", ".join(f"{_hosts(number)}: {text}" for text, number in counted)
+
+
+def _hosts(number: int) -> str:
+    return f"{number} host" if number == 1 else f"{number} hosts"

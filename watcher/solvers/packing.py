@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consolidation as vector packing: choose the hosts to keep, empty the others, whole hosts only.
+
+The hosts to keep are chosen by the prices that prove the lower bound (``bounds``), the fewest
+moves first among equals. Then everything on the others is packed into the room of the kept ones;
+hosts whose instances did not all fit are put back, the most valuable first, until nothing is left
+over. So every host is emptied completely or left alone, and hosts that are kept only gain: the
+moves may be made in any order.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from watcher.core.cluster import Bools, Floats, Ints
+from watcher.core.constraints import Constraints
+from watcher.core.placement import Placement
+from watcher.solvers.bounds import HostsBound, hosts_in_use
+from watcher.solvers.filling import best_fit, by_size, fill, rows_on
+
+_ROUNDS = 8
+_FAILURES = 40
+"""A last search for single hosts to empty gives up after so many failures in a row."""
+_TRIES = 10
+"""An overloaded host gives up after so many of its instances in a row find no other host."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """What consolidation came to: the bound it started from and the one for the result."""
+
+    bound: int
+    """At least so many of the hosts stay in use, whatever is done."""
+    before: int
+    after: int
+    """Hosts in use."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """One round: what does not change while hosts are chosen and filled."""
+
+    constraints: Constraints
+    hosts: Bools
+    """The hosts in play: those that may be emptied or filled."""
+    fixed: Bools
+    """Those of them that stay in use: something on them may not be moved."""
+    count: Ints
+    """Instances on each host."""
+    value: Floats
+    """What each host can carry, by the bound's prices."""
+    bound: HostsBound
+
+    @property
+    def placement(self) -> Placement:
+        return self.constraints.placement
+
+
+def consolidate(
+    constraints: Constraints, movable: Bools, hosts: Bools, *, max_moves: int | None = None
+) -> Packing:
+    """Empty as many of these hosts as possible by moving instances among them.
+
+    Changes ``constraints.placement``. ``movable`` marks the instances that may be moved; a host
+    with others on it is never emptied, and none is emptied in part. Ends when a further round
+    would not empty one host more.
+    """
+    placement = constraints.placement
+    first = _pose(constraints, movable, hosts)
+    before = int((hosts & (first.count > 0)).sum())
+    after, problem = before, first
+    for _ in range(_ROUNDS):
+        spent = int((placement.host != placement.cluster.instances.host).sum())
+        budget = None if max_moves is None else max_moves - spent
+        reached = _improve(problem, after, budget)
+        if reached >= after:
+            break
+        after = reached
+        problem = _pose(constraints, movable, hosts)
+        if after <= problem.bound.hosts:
+            break
+    return Packing(first.bound.hosts, before, after)
+
+
+def lower_bound(placement: Placement, hosts: Bools, fixed: Bools) -> HostsBound:
+    """The fewest of these hosts that can carry the instances now on them."""
+    rows = rows_on(placement, hosts)
+    carried = np.zeros_like(placement.used)
+    np.add.at(carried, placement.host[rows], placement.demand[rows])
+    # A host that is over its limit may stay so; what it carries besides instances takes room.
+    limit = np.maximum(placement.limit, placement.used) - (placement.used - carried)
+    return hosts_in_use(limit[hosts], placement.demand[rows].sum(axis=0), fixed[hosts])
+
+
+def _pose(constraints: Constraints, movable: Bools, hosts: Bools) -> _Problem:
+    placement = constraints.placement
+    placed = placement.host >= 0
+    size = len(placement.cluster.hosts)
+    count = np.bincount(placement.host[placed], minlength=size)
+    stuck = np.bincount(placement.host[placed & ~movable], minlength=size)
+    fixed = hosts & (stuck > 0)
+    bound = lower_bound(placement, hosts, fixed)
+    value = np.where(hosts, placement.limit @ bound.prices, 0.0)
+    return _Problem(constraints, hosts, fixed, count, value, bound)
+
+
+def _improve(problem: _Problem, in_use: int, budget: int | None) -> int:
+    """Try some choices of hosts to keep, leave the best in the placement; hosts in use then."""
+    placement = problem.placement
+    start = placement.host.copy()
+    best, best_moves, best_host = in_use, 0, start
+    wanted = problem.bound.hosts
+    for _ in range(3):
+        reached = _attempt(problem, _choose(problem, wanted, budget), budget)
+        moves = int((placement.host != start).sum())
+        if (reached, moves) < (best, best_moves) and reached < in_use:
+            best, best_moves, best_host = reached, moves, placement.host.copy()
+        _restore(placement, start)
+        if reached <= problem.bound.hosts or reached <= wanted:
+            break
+        wanted = (wanted + reached + 1) // 2
+    _restore(placement, best_host)
+    return best
+
+
+def _restore(placement: Placement, host: Ints) -> None:
+    for row in np.flatnonzero(placement.host != host):
+        placement.move(int(row), int(host[row]))
+
+
+def _choose(problem: _Problem, wanted: int, budget: int | None) -> Bools:
+    """So many hosts to keep that could carry everything, with few instances on the others."""
+    free = np.flatnonzero(problem.hosts & ~problem.fixed)
+    size = max(wanted - int(problem.fixed.sum()), 0)
+    total = int(problem.count[free].sum())
+    while True:
+        kept = _kept(problem, free, size)
+        moves = total - int(problem.count[kept].sum())
+        if budget is None or moves <= budget or size >= len(free):
+            break
+        size += max(1, (len(free) - size) // 32)
+    keep = problem.fixed.copy()
+    keep[kept] = True
+    return keep
+
+
+def _kept(problem: _Problem, free: Ints, size: int) -> Ints:
+    """Of the free hosts, so many with most instances whose value still carries everything."""
+    value = problem.value[free] / max(float(problem.value[free].mean()), 1e-9)
+    count = problem.count[free] / max(float(problem.count[free].mean()), 1e-9)
+    placement, hosts = problem.placement, problem.hosts
+    needed = placement.demand[rows_on(placement, hosts)].sum(axis=0)
+    given = np.maximum(placement.limit, 0.0)
+    fixed = given[problem.fixed].sum(axis=0)
+    low, high = -6.0, 6.0
+    best = free[np.argsort(-value, kind="stable")[:size]]
+    for _ in range(16):
+        middle = (low + high) / 2
+        chosen = free[np.argsort(-(count + 10**middle * value), kind="stable")[:size]]
+        if (given[chosen].sum(axis=0) + fixed >= needed).all():
+            best, high = chosen, middle
+        else:
+            low = middle
+    return best
+
+
+def _attempt(problem: _Problem, keep: Bools, budget: int | None) -> int:
+    """Empty every host that is not kept, put back those that cannot be; hosts in use then."""
+    placement, hosts = problem.placement, problem.hosts
+    start = placement.host.copy()
+    keep = keep.copy()
+    left = fill(problem.constraints, rows_on(placement, hosts & ~keep), np.flatnonzero(keep))
+    while left.size:
+        back = _put_back(problem, keep, left)
+        keep[back] = True
+        home = np.flatnonzero(np.isin(start, back))
+        changed = np.unique(np.concatenate([placement.host[home], back]))
+        for row in home:
+            placement.move(int(row), int(start[row]))
+        left = left[~np.isin(start[left], back)]
+        left = fill(problem.constraints, left, changed[keep[changed]])
+    _empty_more(problem, keep, start, budget)
+    return int(np.unique(placement.host[rows_on(placement, hosts)]).size)
+
+
+def _put_back(problem: _Problem, keep: Bools, left: Ints) -> Ints:
+    """The most valuable hosts not kept: enough of them for half of what is left over."""
+    placement = problem.placement
+    shut = np.flatnonzero(problem.hosts & ~keep)
+    order = shut[np.argsort(-problem.value[shut], kind="stable")]
+    over = float(placement.demand[left].sum(axis=0) @ problem.bound.prices) / 2
+    number = int(np.searchsorted(np.cumsum(problem.value[order]), over)) + 1
+    return order[:number]
+
+
+def _empty_more(problem: _Problem, keep: Bools, start: Ints, budget: int | None) -> None:
+    """Empty single kept hosts, the one with fewest instances first, while that succeeds."""
+    placement = problem.placement
+    failures = 0
+    moved = int((placement.host != start).sum())
+    used = np.bincount(placement.host[placement.host >= 0], minlength=len(keep))
+    candidates = np.flatnonzero(keep & ~problem.fixed & (used > 0))
+    for host in candidates[np.argsort(used[candidates], kind="stable")]:
+        rows = placement.rows_on(int(host))
+        if budget is not None and moved + len(rows) > budget:
+            break
+        others = keep & (np.bincount(placement.host[placement.host >= 0], minlength=len(keep)) > 0)
+        others[host] = False
+        if _empty(problem.constraints, rows, np.flatnonzero(others)):
+            keep[host] = False
+            moved += len(rows)
+            failures = 0
+        else:
+            failures += 1
+        if failures > _FAILURES:
+            break
+
+
+def _empty(constraints: Constraints, rows: Ints, others: Ints) -> bool:
+    """Move all these instances to other hosts, or none."""
+    placement = constraints.placement
+    if not others.size:
+        return False
+    room = np.maximum(placement.limit[others] - placement.used[others], 0.0).sum(axis=0)
+    if (placement.demand[rows].sum(axis=0) > room).any():
+        return False
+    done: list[tuple[int, int]] = []
+    for row in by_size(placement, rows):
+        target = best_fit(constraints, row, others)
+        if target is None:
+            for moved, home in done:
+                placement.move(moved, home)
+            return False
+        done.append((row, int(placement.host[row])))
+        placement.move(row, target)
+    return True
+
+
+def relieve(
+    constraints: Constraints,
+    movable: Bools,
+    hosts: Bools,
+    spare: Bools,
+    measured: Floats,
+    *,
+    max_moves: int | None = None,
+) -> Bools:
+    """Move instances off hosts whose measured load is over its limit; changes the placement.
+
+    ``measured`` is instances x loads (the placement's dimensions after the allocated three), 0
+    where nothing was measured: what is not known makes no host overloaded. A host is relieved
+    into hosts in use, else into empty ones, else into ``spare`` ones. Returns the spare hosts
+    that now carry something.
+    """
+    placement = constraints.placement
+    known = _known_load(placement, measured)
+    limit = placement.limit[:, 3:]
+    over = hosts & (known > limit).any(axis=1)
+    worst = np.flatnonzero(over)
+    excess = (known / np.maximum(limit, 1e-9)).max(axis=1, initial=0.0)
+    left = len(placement.host) if max_moves is None else max_moves
+    for host in worst[np.argsort(-excess[worst], kind="stable")]:
+        while left > 0 and (known[host] > limit[host]).any():
+            rows = placement.rows_on(int(host))
+            rows = rows[movable[rows]]
+            row = _relieve_once(
+                constraints, rows, known[host] - limit[host], measured, (hosts & ~over, spare)
+            )
+            if row is None:
+                break
+            known[host] -= measured[row]
+            left -= 1
+    return spare & (np.bincount(placement.host[placement.host >= 0], minlength=len(spare)) > 0)
+
+
+def _known_load(placement: Placement, measured: Floats) -> Floats:
+    """hosts x loads: what is measured, and what a host carries besides its instances."""
+    placed = placement.host >= 0
+    known = placement.used[:, 3:].copy()
+    unknown = (placement.demand[:, 3:] - measured)[placed]
+    np.subtract.at(known, placement.host[placed], unknown)
+    return known
+
+
+def _relieve_once(
+    constraints: Constraints,
+    rows: Ints,
+    excess: Floats,
+    measured: Floats,
+    hosts: tuple[Bools, Bools],
+) -> int | None:
+    """Move one of these instances: the smallest that cures the excess, else the largest."""
+    placement = constraints.placement
+    share = measured[rows] / np.maximum(excess, 1e-9)
+    weight = np.where(excess > 0, share, np.inf).min(axis=1, initial=np.inf)
+    rank = np.where(weight >= 1, weight, 1e9 / np.maximum(weight, 1e-12))
+    in_use = np.bincount(placement.host[placement.host >= 0], minlength=len(hosts[0])) > 0
+    choices = (hosts[0] & in_use, hosts[0] & ~in_use, hosts[1])
+    for row in rows[np.lexsort((rows, rank))][:_TRIES]:
+        if not (measured[row][excess > 0] > 0).all():
+            continue
+        for choice in choices:
+            target = best_fit(constraints, int(row), np.flatnonzero(choice))
+            if target is not None:
+                placement.move(int(row), target)
+                return int(row)
+    return None

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``vm_workload_consolidation``: the same instances on fewer hosts, by measured load."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from watcher.core.cluster import MEMORY_MB, VCPUS, Bools, Cluster, Floats, InstanceState
+from watcher.core.constraints import LIVE, Constraints, migration_kind, movable
+from watcher.core.metrics import Metric, Metrics, Query
+from watcher.core.parameters import param
+from watcher.core.placement import Load, Placement
+from watcher.core.solution import (
+    DISABLED_BY_CONSOLIDATION,
+    Action,
+    Solution,
+    disable_host,
+    enable_host,
+    migrate,
+)
+from watcher.solvers.packing import Packing, consolidate, relieve
+
+_IDLE = (
+    InstanceState.STOPPED,
+    InstanceState.SUSPENDED,
+    InstanceState.SHELVED,
+    InstanceState.SHELVED_OFFLOADED,
+    InstanceState.SOFT_DELETED,
+    InstanceState.DELETED,
+)
+"""States in which an instance runs nowhere: not measured then means nothing used."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How load is measured, how full hosts may become, and how much may be moved."""
+
+    period: float = param(3600, "How far back the load is averaged, seconds.", minimum=1)
+    granularity: float = param(300, "Width of the buckets of the history, seconds.", minimum=1)
+    cpu_limit_percent: float = param(
+        80.0,
+        "How busy the physical CPUs of a host may become, percent of its threads. Hosts above it"
+        " are relieved first.",
+        minimum=1,
+        maximum=100,
+    )
+    ram_limit_percent: float = param(
+        100.0,
+        "How much of its physical memory may be in use on a host, percent; counts when memory use"
+        " is measured.",
+        minimum=1,
+        maximum=100,
+    )
+    max_migrations: int = param(0, "The most migrations in one plan; 0 for no limit.", minimum=0)
+
+
+class VmWorkloadConsolidation:
+    """Empties as many hosts as it can and disables them, so that they may be switched off.
+
+    A host is emptied completely or left alone. Every destination has room by allocation (the
+    capacities of Placement with their ratios and reserves) and by load: the CPU in use by its
+    instances, and by the host itself where that is measured, stays below ``cpu_limit_percent`` of
+    the physical threads, whatever the ratio. Zones, hypervisor types and server groups are kept.
+    Before that, hosts whose measured load is above the limit are relieved.
+
+    A running instance without a measurement counts as using all it was given; 0 is 0. Active and
+    paused instances are migrated live, stopped ones cold; instances in other states, locked or
+    excluded ones, and those whose flavors only a hypervisor can judge, keep their hosts in use.
+
+    Hosts are disabled with the reason ``watcher_disabled``. Only hosts disabled with that reason
+    are enabled again, when load cannot be carried otherwise; those disabled by others are neither
+    used nor counted. One host always stays enabled. The plan says how many hosts must stay in use
+    at least, whatever is done (``hosts_in_use_lower_bound``).
+    """
+
+    name: ClassVar[str] = "vm_workload_consolidation"
+    display_name: ClassVar[str] = "VM Workload Consolidation Strategy"
+    goal: ClassVar[str] = "server_consolidation"
+    planner: ClassVar[str] = "weight"
+    parameters = Parameters
+
+    def queries(self, parameters: Parameters) -> Sequence[Query]:
+        """CPU use of the instances; their memory use, and the hosts' own use, where measured."""
+
+        def query(metric: Metric, *, required: bool = False) -> Query:
+            return Query(
+                metric,
+                period_s=int(parameters.period),
+                granularity_s=int(parameters.granularity),
+                required=required,
+            )
+
+        return (
+            query(Metric.INSTANCE_CPU_USAGE, required=True),
+            query(Metric.INSTANCE_RAM_USAGE),
+            query(Metric.HOST_CPU_USAGE),
+            query(Metric.HOST_RAM_USAGE),
+        )
+
+    def solve(self, cluster: Cluster, metrics: Metrics, parameters: Parameters) -> Solution:
+        """The plan. Raises NoMetrics when no instance's CPU use is measured."""
+        queries = self.queries(parameters)
+        metrics.require(query for query in queries if query.required)
+        case = _Case(cluster, _loads(cluster, metrics, queries, parameters), parameters)
+        packing = case.solve()
+        return Solution(case.actions(), case.indicators(packing), tuple(case.notes(packing)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A load, what of it is really measured, and how many running instances were not."""
+
+    load: Load
+    known: Floats
+    unmeasured: int
+
+
+def _loads(
+    cluster: Cluster, metrics: Metrics, queries: Sequence[Query], parameters: Parameters
+) -> list[_Measured]:
+    """CPU in threads, and memory in MiB when instances' use of it is measured."""
+    of_cpu, of_ram, of_host_cpu, of_host_ram = queries
+    allocated = cluster.instances.demand.astype(np.float64)
+    total = cluster.hosts.total.astype(np.float64)
+    reserved = cluster.hosts.reserved.astype(np.float64)
+    cpu = metrics[of_cpu] / 100.0 * allocated[:, VCPUS]
+    host_cpu = _optional(metrics, of_host_cpu, len(total)) / 100.0 * total[:, VCPUS]
+    limit = parameters.cpu_limit_percent / 100.0 * total[:, VCPUS]
+    found = [
+        _measured(cluster, "cpu load", (cpu, allocated[:, VCPUS]), limit, (host_cpu, 0 * limit))
+    ]
+    ram = _optional(metrics, of_ram, len(allocated))
+    if not np.isnan(ram).all():
+        host_ram = _optional(metrics, of_host_ram, len(total)) / 1024.0
+        limit = parameters.ram_limit_percent / 100.0 * total[:, MEMORY_MB]
+        own = (host_ram, reserved[:, MEMORY_MB])
+        found.append(_measured(cluster, "memory load", (ram, allocated[:, MEMORY_MB]), limit, own))
+    return found
+
+
+def _optional(metrics: Metrics, query: Query, rows: int) -> Floats:
+    return metrics[query] if query in metrics else np.full(rows, np.nan)
+
+
+def _measured(
+    cluster: Cluster,
+    name: str,
+    use: tuple[Floats, Floats],
+    limit: Floats,
+    host: tuple[Floats, Floats],
+) -> _Measured:
+    """A load from the use of the instances and the hosts, each with its value when unmeasured.
+
+    What a host uses besides its instances is the difference of its own measurement and theirs; it
+    can be told only where all of its instances were measured.
+    """
+    measured, allocated = use
+    missing = np.isnan(measured)
+    idle = missing & np.isin(cluster.instances.state, _IDLE)
+    known = np.where(missing, 0.0, measured)
+    demand = np.where(missing & ~idle, allocated, known)
+    placed = cluster.instances.host >= 0
+    homes = cluster.instances.host[placed]
+    carried = np.bincount(homes, weights=known[placed], minlength=len(limit))
+    blind = np.bincount(homes, weights=(missing & ~idle)[placed], minlength=len(limit)) > 0
+    own, otherwise = host
+    told = ~np.isnan(own) & ~blind
+    overhead = np.where(told, np.maximum(np.nan_to_num(own) - carried, otherwise), otherwise)
+    return _Measured(
+        Load(name, demand, limit, overhead), known, int((missing & ~idle & placed).sum())
+    )
+
+
+class _Case:
+    """One consolidation: the what-if placement, which hosts are open, and what came of it."""
+
+    def __init__(
+        self, cluster: Cluster, measured: Sequence[_Measured], parameters: Parameters
+    ) -> None:
+        self.cluster, self.measured, self.parameters = cluster, measured, parameters
+        self.hosts = cluster.hosts
+        self.placement = Placement(cluster, [one.load for one in measured])
+        self.movable, self.reasons = movable(cluster)
+        ours = self.hosts.disabled_reason == DISABLED_BY_CONSOLIDATION
+        self.spare = self.hosts.up & self.hosts.known & self.hosts.in_scope
+        self.spare &= ~self.hosts.enabled & ours
+        self.over_before = self._overloaded()
+        self.enabled = np.zeros(len(self.hosts), dtype=np.bool_)
+        self.over_after = 0
+
+    def _overloaded(self) -> Bools:
+        """Usable hosts whose measured load is over its limit."""
+        placed = self.placement.host >= 0
+        over = np.zeros(len(self.hosts), dtype=np.bool_)
+        for one in self.measured:
+            carried = np.bincount(
+                self.placement.host[placed], one.known[placed], minlength=len(self.hosts)
+            )
+            over |= carried + one.load.overhead > one.load.limit + 1e-6
+        return over & self.hosts.usable
+
+    def solve(self) -> Packing:
+        """Relieve overloaded hosts, then empty hosts; the placement then is the result."""
+        usable, most = self.hosts.usable, self.parameters.max_migrations or None
+        known = np.column_stack([one.known for one in self.measured])
+        self.enabled = relieve(
+            Constraints(self.placement, usable | self.spare),
+            self.movable,
+            usable,
+            self.spare,
+            known,
+            max_moves=most,
+        )
+        self.over_after = int(self._overloaded().sum())
+        open_hosts = usable | self.enabled
+        constraints = Constraints(self.placement, open_hosts)
+        return consolidate(constraints, self.movable, open_hosts, max_moves=most)
+
+    @property
+    def disabled(self) -> Bools:
+        """The enabled hosts that end without instances, but never all that were enabled."""
+        placed = self.placement.host >= 0
+        empty = np.bincount(self.placement.host[placed], minlength=len(self.hosts)) == 0
+        closed: Bools = self.hosts.usable & empty
+        if closed.any() and not (self.hosts.usable & ~closed).any() and not self._reopened.any():
+            closed[np.flatnonzero(closed)[-1]] = False
+        return closed
+
+    @property
+    def _reopened(self) -> Bools:
+        placed = self.placement.host >= 0
+        in_use = np.bincount(self.placement.host[placed], minlength=len(self.hosts)) > 0
+        reopened: Bools = self.enabled & in_use
+        return reopened
+
+    def actions(self) -> tuple[Action, ...]:
+        """Enable what is needed, disable what is emptied, and the moves; relief comes first."""
+        instances, names, uuids = self.cluster.instances, self.hosts.name, self.hosts.uuid
+        opened = [enable_host(uuids[row], names[row]) for row in np.flatnonzero(self._reopened)]
+        closed = [
+            disable_host(uuids[row], names[row], DISABLED_BY_CONSOLIDATION)
+            for row in np.flatnonzero(self.disabled)
+        ]
+        moves = sorted(self.placement.moves(), key=lambda move: not self.over_before[move.source])
+        migrations = [
+            migrate(
+                instances.uuid[move.instance],
+                names[move.source],
+                names[move.destination],
+                kind=migration_kind(self.cluster, move.instance) or LIVE,
+                name=instances.name[move.instance],
+            )
+            for move in moves
+        ]
+        return (*opened, *closed, *migrations)
+
+    def indicators(self, packing: Packing) -> dict[str, float]:
+        """The goal's, and how far from the best the result can be at most."""
+        gap = packing.after - packing.bound
+        return {
+            "compute_nodes_count": int(self.hosts.usable.sum()),
+            "released_compute_nodes_count": int(self.disabled.sum()),
+            "instance_migrations_count": len(self.placement.moves()),
+            "hosts_in_use_before": packing.before,
+            "hosts_in_use_after": packing.after,
+            "hosts_in_use_lower_bound": packing.bound,
+            "gap_to_lower_bound_percent": 100.0 * gap / packing.bound if packing.bound else 0.0,
+        }
+
+    def notes(self, packing: Packing) -> Iterator[str]:
+        """Why these hosts, and why not more."""
+        yield (
+            f"{packing.after} of {int(self.hosts.usable.sum())} enabled hosts stay in use"
+            f" ({packing.before} before); no plan could do with less than {packing.bound}"
+        )
+        if self.over_before.any():
+            yield (
+                f"{int(self.over_before.sum())} hosts were above their load limit,"
+                f" {self.over_after} remain so: no host can take more from them"
+                if self.over_after
+                else f"{int(self.over_before.sum())} hosts above their load limit are relieved"
+            )
+        if self._reopened.any():
+            yield f"{int(self._reopened.sum())} hosts disabled by Watcher are enabled again"
+        yield from self._why_not_more()
+        for one in self.measured:
+            if one.unmeasured:
+                yield (
+                    f"{one.load.name}: {one.unmeasured} running instances have no measurement and"
+                    " count as using all they were given"
+                )
+
+    def _why_not_more(self) -> Iterator[str]:
+        """The reasons that keep hosts in use, each with the number of hosts."""
+        homes = self.cluster.instances.host
+        kept = Counter()  # type: Counter[str]
+        seen = set()
+        for row in np.flatnonzero(~self.movable & (homes >= 0)):
+            host, reason = int(homes[row]), str(self.reasons[row])
+            if self.hosts.usable[host] and (host, reason) not in seen:
+                seen.add((host, reason))
+                kept[reason] += 1
+        for reason, number in sorted(kept.items(), key=lambda item: (-item[1], item[0])):
+            yield f"{number} hosts stay in use for an instance that may not be moved: {reason}"
+        if self.parameters.max_migrations:
+            yield f"at most {self.parameters.max_migrations} migrations were asked for"
