@@ -20,7 +20,7 @@ import pytest
 from tests.cloud import servers
 from tests.cloud import services as private
 from tests.cloud.api import Cloud
-from tests.cloud.process import Processes
+from tests.cloud.process import Processes, locked
 from tests.cloud.seed import restore
 from tests.cloud.settings import HOME, load
 from tests.integration import backends
@@ -140,13 +140,15 @@ def cloud_session() -> Cloud:
 
 
 @pytest.fixture
-def cloud(cloud_session: Cloud) -> Cloud:
+def cloud(cloud_session: Cloud) -> Iterator[Cloud]:
     """The test cloud as seeded: every server on its host, every service enabled.
 
-    Restoring comes before the test: what a failed test left can still be looked at.
+    One test at a time has it, whatever pytest it runs in. Restoring comes before the
+    test: what a failed test left can still be looked at.
     """
-    restore(cloud_session)
-    return cloud_session
+    with locked("cloud-in-use"):
+        restore(cloud_session)
+        yield cloud_session
 
 
 @pytest.fixture
