@@ -141,19 +141,21 @@ def _rows(uuids: Words, wanted: Words) -> Ints:
 
 def _merged(table: Table, part: Table, gone: Sequence[str]) -> Table:
     """The table without the rows of ``gone``, and with those of ``part`` replaced or inserted."""
+    if not len(table):
+        return part
     rows = _rows(table.uuid, part.uuid)
     known, new = rows >= 0, rows < 0
     lost = _rows(table.uuid, words(gone))
-    lost = lost[lost >= 0]
-    places = np.searchsorted(np.delete(table.uuid, lost), part.uuid[new])
+    kept = np.delete(np.arange(len(table)), lost[lost >= 0])
+    # The old row that each row comes from, -1 for a new one: each column is copied once.
+    order = np.insert(kept, np.searchsorted(table.uuid[kept], part.uuid[new]), -1)
     columns: dict[str, Any] = {}
     for name in (field.name for field in fields(table)):
-        column = getattr(table, name)
-        values = getattr(part, name)
+        column, values = getattr(table, name), getattr(part, name)
         if name not in _SCOPE and (column[rows[known]] != values[known]).any():
             columns[name] = column = column.copy()
             column[rows[known]] = values[known]
-        if new.any() or lost.size:
-            kept = np.delete(column, lost, axis=0)
-            columns[name] = np.insert(kept, places, values[new], axis=0)
+        if new.any() or len(kept) < len(table):
+            columns[name] = column = column[order]
+            column[order < 0] = values[new]
     return replace(table, **{name: frozen(column) for name, column in columns.items()})
