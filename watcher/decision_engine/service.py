@@ -136,12 +136,12 @@ class DecisionEngineService:
         self._stopped.set()
         self._server.stop()
         self._keeper.stop()
-        self._heartbeat.stop()
 
     def wait(self) -> None:
         """Until the audits that were running have ended."""
         self._server.wait()
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self._heartbeat.stop()
 
     @property
     def questions(self) -> Questions:
