@@ -317,9 +317,8 @@ def last_words(traceback: str) -> str:
 
     An error that came over RPC carries the traceback of the other side behind its text.
     """
-    local = traceback.split("\n['Traceback")[0].strip()
-    start = max(local.rfind("\n  File "), 0)
-    lines = [line for line in local[start:].splitlines() if line and not line.startswith(" ")]
-    text = " ".join(lines) or local.splitlines()[-1].strip()
-    text = re.sub(r"^([A-Za-z_]\w*\.)*[A-Z]\w*(_Remote)?: ", "", text)
+    own = traceback.split("\n['Traceback")[0].strip().splitlines()
+    frames = [number for number, line in enumerate(own) if line.startswith((" ", "Traceback "))]
+    text = " ".join(own[frames[-1] + 1 :] if frames else own)
+    text = re.sub(r"^([a-z_]\w*\.)*[A-Z]\w*: ", "", text)
     return re.sub(r"^Remote error: [A-Z]\w+ ", "", text).strip()

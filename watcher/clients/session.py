@@ -225,17 +225,28 @@ def translated(service: str) -> Iterator[None]:
     try:
         yield
     except keystone_errors.HttpError as error:
-        raise _answered(service, error.http_status, error) from error
+        raise _answered(service, error.http_status, _own_words(error)) from error
     except nova_errors.ClientException as error:
-        raise _answered(service, error.code, error) from error
+        raise _answered(service, error.code, error.message or error) from error
     except keystone_errors.ClientException as error:
         raise _unanswered(service, error) from error
     except nova_errors.UnsupportedVersion as error:
         raise Invalid(f"{service.title()}: {_line(error)}") from error
 
 
-def _answered(service: str, status: int, error: Exception) -> WatcherError:
-    name, text = service.title(), _line(getattr(error, "message", None) or error)
+def _own_words(error: keystone_errors.HttpError) -> object:
+    """What the service wrote; keystoneauth does not know Nova's envelope of one named member."""
+    try:
+        body = error.response.json() if error.response is not None else None
+    except ValueError:
+        body = None
+    inner = next(iter(body.values()), None) if isinstance(body, dict) and len(body) == 1 else None
+    text = inner.get("message") if isinstance(inner, dict) else None
+    return text or error.message or error
+
+
+def _answered(service: str, status: int, said: object) -> WatcherError:
+    name, text = service.title(), _line(said)
     if status == 401:
         return ServiceDown(
             f"{name}: the credentials were refused ({text}); check [{service}] and [{SHARED}]"
