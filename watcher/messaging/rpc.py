@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything the daemons say to each other: four messages, with plain values only.
+
+A cast is a doorbell: the truth is in the database, and a daemon that misses a message finds the
+work there later. So a cast that fails raises ServiceDown after a few seconds and the caller may go
+on without it. The server's endpoint has methods of the same names; they get the sender's context
+as a dict, to be handed to ``watcher.context.for_job``.
+"""
+
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+
+from watcher import config
+from watcher.context import RequestContext
+from watcher.core.errors import WatcherError
+from watcher.messaging.transport import Bus, knock, translated
+
+OPTIONS = (
+    config.Group(
+        "watcher_decision_engine",
+        "The decision engine",
+        [
+            cfg.StrOpt(
+                "conductor_topic",
+                default="watcher.decision.control",
+                help="Topic on which decision engines are asked.",
+            )
+        ],
+    ),
+    config.Group(
+        "watcher_applier",
+        "The applier",
+        [
+            cfg.StrOpt(
+                "conductor_topic",
+                default="watcher.applier.control",
+                help="Topic on which appliers are asked.",
+            )
+        ],
+    ),
+)
+
+ANSWER_TIMEOUT_S = 10
+"""The longest an API request waits for the decision engine, whatever ``rpc_response_timeout``."""
+
+expected = oslo_messaging.expected_exceptions(WatcherError)
+"""Decorator for an endpoint's method: its WatcherErrors are answers, not failures to be logged."""
+
+
+class DecisionEngine:
+    """What can be asked of the decision engines; any one of them answers."""
+
+    def __init__(self, bus: Bus) -> None:
+        client = bus.client(_topic(bus.conf, "watcher_decision_engine"))
+        timeout_s = min(bus.conf.rpc_response_timeout, ANSWER_TIMEOUT_S)
+        self._client = client.prepare(timeout=timeout_s)
+
+    def trigger_audit(self, context: RequestContext, uuid: str) -> None:
+        """Ring: there is an audit to run. Raises ServiceDown when the bus does not take it."""
+        _cast(self._client, context, "trigger_audit", uuid=uuid)
+
+    def get_strategy_info(self, context: RequestContext, name: str) -> list[dict[str, Any]]:
+        """What a strategy requires and whether it is there (contract: rest-api 13.1).
+
+        Raises ServiceDown when no decision engine answers, and what the engine raises.
+        """
+        return list(_call(self._client, context, "get_strategy_info", name=name))
+
+    def get_data_model_info(
+        self, context: RequestContext, data_model_type: str, audit_uuid: str | None
+    ) -> list[dict[str, Any]]:
+        """The engine's picture of the cluster as rows, within an audit's scope if one is given.
+
+        Raises ServiceDown when no decision engine answers, and what the engine raises.
+        """
+        asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
+        return list(_call(self._client, context, "get_data_model_info", **asked))
+
+
+class Applier:
+    """What can be asked of the appliers; any one of them answers."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._client = bus.client(_topic(bus.conf, "watcher_applier"))
+
+    def launch_action_plan(self, context: RequestContext, uuid: str) -> None:
+        """Ring: there is a plan to run. Raises ServiceDown when the bus does not take it."""
+        _cast(self._client, context, "launch_action_plan", uuid=uuid)
+
+
+def _topic(conf: cfg.ConfigOpts, name: str) -> str:
+    for group in OPTIONS:
+        group.register(conf)
+    return str(conf[name].conductor_topic)
+
+
+def _cast(client: Any, context: RequestContext, method: str, **values: Any) -> None:
+    with translated():
+        client.cast(context.to_dict(), method, **values)
+
+
+def _call(client: Any, context: RequestContext, method: str, **values: Any) -> Any:
+    with translated():
+        knock(client, context.to_dict())
+        return client.call(context.to_dict(), method, **values)

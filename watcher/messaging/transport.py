@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bus: the one place that knows oslo.messaging's transports.
+
+oslo.messaging 18.3 keeps its ``[oslo_messaging_tracing]`` options on the global ``cfg.CONF`` and
+looks for them on whatever ConfigOpts it was given. The daemons hand ``cfg.CONF`` to ``Bus``; a
+test with a ConfigOpts of its own wraps it in ``oslo_messaging.conffixture.ConfFixture`` first.
+
+oslo.messaging imports oslo.service, which would choose eventlet unless told not to.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from oslo_config import cfg
+from oslo_service import backend
+
+backend.register_backend_default_hook(lambda: backend.BackendType.THREADING)
+# futurist imports eventlet when it is there (oslo.service requires it), only to look at it
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+
+import oslo_messaging  # noqa: E402
+from kombu.exceptions import OperationalError  # noqa: E402
+from oslo_messaging import exceptions  # noqa: E402
+
+from watcher.core import errors  # noqa: E402
+
+EXCHANGE = "watcher"
+"""The default ``control_exchange`` (contract: config §2)."""
+
+SEND_RETRIES = 1
+"""Tries after the first to reach the bus before a message is given up: about three seconds."""
+
+
+class Bus:
+    """The message bus of ``transport_url``; ``fake://`` is one inside this process.
+
+    Nothing is connected before it is needed. Raises Invalid for a URL that cannot be used.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        oslo_messaging.set_transport_defaults(control_exchange=EXCHANGE)
+        self.conf = conf
+        with translated():
+            self._transport = oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=[])
+
+    def serve(self, topic: str, server: str, endpoint: object) -> Any:
+        """A server that hands messages of a topic to an endpoint's methods, in threads.
+
+        It has ``start()``, ``stop()`` and ``wait()``. Methods get the sender's context as a dict.
+        """
+        target = oslo_messaging.Target(topic=topic, server=server)
+        return oslo_messaging.get_rpc_server(
+            self._transport, target, [endpoint, _Door()], executor="threading"
+        )
+
+    def client(self, topic: str) -> Any:
+        """A client of the servers of a topic."""
+        target = oslo_messaging.Target(topic=topic)
+        return oslo_messaging.get_rpc_client(self._transport, target, retry=SEND_RETRIES)
+
+    def notifier(self, publisher_id: str) -> Any | None:
+        """A notifier by ``[oslo_messaging_notifications]``, or None when no driver is set there.
+
+        Its default of endless tries would let a broken bus hold up a job; here it gives up.
+        """
+        with translated():
+            transport = oslo_messaging.get_notification_transport(self.conf)
+            settings = self.conf.oslo_messaging_notifications
+            if not any(name != "noop" for name in settings.driver):
+                return None
+            retry = settings.retry if settings.retry >= 0 else SEND_RETRIES
+            return oslo_messaging.Notifier(transport, publisher_id, retry=retry)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._transport.cleanup()
+
+
+class _Door:
+    """Takes the knocks of ``knock``."""
+
+    def knock(self, context: dict[str, Any]) -> None:
+        """Nothing to do: that the bus took the message was the question."""
+
+
+def knock(client: Any, context: dict[str, Any]) -> None:
+    """Find out whether the bus takes messages at all, before an answer is waited for.
+
+    A cast gives up after its retries. A call first listens for its answer, and the driver tries to
+    do that for ever, whatever the call's timeout (oslo.messaging 18.3).
+    """
+    client.cast(context, "knock")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn oslo.messaging's errors into ours; one that a server raised keeps its own text."""
+    try:
+        yield
+    except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure) as error:
+        raise errors.Invalid(f"transport_url cannot be used: {error}") from error
+    except oslo_messaging.RemoteError as error:
+        raise _as_raised(error) from error
+    except exceptions.MessagingTimeout as error:
+        raise errors.ServiceDown("no service answered in time over the message bus") from error
+    except (exceptions.MessagingException, OperationalError, OSError) as error:
+        raise errors.ServiceDown(f"the message bus does not answer: {error}") from error
+
+
+def _as_raised(error: oslo_messaging.RemoteError) -> errors.WatcherError:
+    """The error of ours that a server raised, or ServiceDown for one that it did not foresee."""
+    kind = getattr(errors, error.exc_type or "", None)
+    if isinstance(kind, type) and issubclass(kind, errors.WatcherError):
+        return kind.__new__(kind, error.value)  # NotFound's own __init__ wants kind and ident
+    return errors.ServiceDown(f"the service failed with {error.exc_type}: {error.value}")
