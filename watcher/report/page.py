@@ -25,8 +25,8 @@ svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; 
 svg .name { text-anchor: end; } svg .disabled { fill: var(--dim); }
 svg .host { fill: none; stroke: var(--line); } svg rect.host.disabled { stroke-dasharray: 3 3; }
 svg .cpu { fill: #ef6c35; } svg .load { fill: var(--dim); }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid var(--line); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 @media print { body { margin: 0; } }
 """

@@ -3,7 +3,7 @@
 
 A segment is as long as the share of its host's memory that the instance takes, and has the
 colour of the host it was on before; so what has moved stands out. The thin line below
-a bar is the host's measured CPU load. Both pictures list the hosts in the same order.
+a bar is the host's measured CPU load. Both pictures list the hosts by name.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from html import escape
 
 import numpy as np
 
-from watcher.core.cluster import MEMORY_MB, Cluster, Floats
+from watcher.core.cluster import MEMORY_MB, Bools, Cluster, Floats
 
 ROW_PX = 22
 BAR_PX = 12
@@ -41,7 +41,8 @@ def draw(side: Side, home: dict[str, int]) -> str:
     """The SVG of one side; ``home`` maps an instance's uuid to its host row before."""
     hosts = side.cluster.hosts
     height = ROW_PX * len(hosts) + 8
-    rows = "".join(_row(side, row, home) for row in range(len(hosts)))
+    order = np.argsort(hosts.name, kind="stable")
+    rows = "".join(_row(side, int(row), place, home) for place, row in enumerate(order))
     label = f"{side.title}: {in_use(side.cluster)} of {len(hosts)} hosts in use"
     return (
         f'<svg viewBox="0 0 {LABEL_PX + WIDTH_PX + 60} {height}" role="img"'
@@ -49,9 +50,10 @@ def draw(side: Side, home: dict[str, int]) -> str:
     )
 
 
-def in_use(cluster: Cluster) -> int:
-    """How many hosts have an instance."""
-    return int((np.bincount(_placed(cluster), minlength=len(cluster.hosts)) > 0).sum())
+def in_use(cluster: Cluster, among: Bools | None = None) -> int:
+    """How many hosts have an instance; ``among`` these (hosts), or among all."""
+    busy = np.bincount(_placed(cluster), minlength=len(cluster.hosts)) > 0
+    return int((busy if among is None else busy & among).sum())
 
 
 def _placed(cluster: Cluster) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -59,8 +61,8 @@ def _placed(cluster: Cluster) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return rows[rows >= 0]
 
 
-def _row(side: Side, row: int, home: dict[str, int]) -> str:
-    hosts, top = side.cluster.hosts, ROW_PX * row + 4
+def _row(side: Side, row: int, place: int, home: dict[str, int]) -> str:
+    hosts, top = side.cluster.hosts, ROW_PX * place + 4
     name, enabled = str(hosts.name[row]), bool(hosts.enabled[row])
     state = "" if enabled else " disabled"
     cpu = side.cpu_percent[row]
