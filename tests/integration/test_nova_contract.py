@@ -5,7 +5,10 @@ import pytest
 from keystoneauth1.session import Session
 
 from tests.cloud.api import Cloud
-from tests.functional.simulator.nova_contract import NovaContract
+
+pytest.register_assert_rewrite("tests.functional.simulator.nova_contract")
+
+from tests.functional.simulator.nova_contract import NovaContract  # noqa: E402
 
 
 class TestRealNova(NovaContract):

@@ -25,6 +25,8 @@ from watcher.simulator.world import Action, Flavor, Migration, Resources, Server
 LIVE = "live-migration"
 ENDED = ("completed", "error", "cancelled", "confirmed", "reverted")
 IN_PROGRESS = ("queued", "preparing", "running")
+CONDUCT_S = 0.2
+"""Simulated seconds from an accepted request for a move to its record."""
 SHORT_S = 1.0
 """Simulated seconds of a confirmation, a stop, a deletion."""
 
@@ -49,10 +51,10 @@ def begin(
     flavor: Flavor | None = None,
     forced: bool = False,
 ) -> Migration:
-    """Begin a move as Nova does once it has accepted the request.
+    """Accept a move as Nova's API does; its conductor looks at it CONDUCT_S later.
 
-    What the scheduler refuses ends as a record in error and a failed action, not as an HTTP error:
-    Nova decides that after it has answered.
+    Only then is there a migration record, and only then does the scheduler refuse: that ends as a
+    record in error and a failed action, not as an HTTP error.
 
     :param kind: ``live-migration``, ``migration`` or ``resize``
     :param dest: the host asked for; None lets the scheduler choose
@@ -61,7 +63,7 @@ def begin(
     world, now = cloud.world, cloud.clock.now()
     live = kind == LIVE
     simulated_s = live_seconds(server) if live else cold_seconds(server)
-    new_flavor = flavor or server.flavor
+    fault = cloud.faults.take_move(server.uuid)
     record = Migration(
         id=world.count(),
         uuid=world.new_uuid(),
@@ -69,53 +71,56 @@ def begin(
         kind=kind,
         source=server.host,
         dest=dest,
-        status="accepted" if live else "pre-migrating",
+        status="requested",
         created=now,
         updated=now,
         seconds=cloud.clock.lasting(simulated_s),
         old_flavor=server.flavor,
-        new_flavor=new_flavor,
+        new_flavor=flavor or server.flavor,
         user_id=action.user_id,
         project_id=action.project_id,
         action=action,
         was=server.vm_state,
+        forced=forced,
+        outcome=fault.outcome if fault else "completed",
+        error=fault.text if fault else "",
     )
-    world.migrations.append(record)
     world.active[record.id] = record
-    need = server.needs(new_flavor)
-    record.dest, record.error = _destination(world, server, dest, need, forced)
-    fault = cloud.faults.take_move(server.uuid)
-    if fault:
-        record.outcome = fault.outcome
-    if fault and fault.outcome == "refused":
-        record.error = record.error or fault.text
-    if record.error:
-        _end(world, record, "error", now)
-        return record
-    record.error = fault.text if fault else ""
-    _move_claims(world, record, need)
     server.task_state, server.updated = ("migrating" if live else "resize_prep"), now
-    if live:
-        record.status = "queued"
-        _start_next(world, record.source, now)
-    else:
-        _push(world, now + record.seconds * 0.2, "cold_copy", server, record)
-        _push(world, now + record.seconds, "cold_end", server, record)
+    _push(world, now + cloud.clock.lasting(CONDUCT_S), "conduct", server, record)
     return record
 
 
-def _destination(
-    world: World, server: Server, dest: str | None, need: Resources, forced: bool
-) -> tuple[str | None, str]:
+def _conduct(world: World, record: Migration, now: float) -> None:
+    """The conductor makes the record, asks the scheduler, and hands the move to the hosts."""
+    world.migrations.append(record)
+    record.created = now
+    need = record.server.needs(record.new_flavor)
+    record.dest, refusal = _destination(world, record, need)
+    if record.outcome == "refused":
+        refusal = refusal or record.error
+    if refusal:
+        fail(world, record, now, refusal)
+        return
+    _move_claims(world, record, need)
+    if record.kind == LIVE:
+        record.status = "queued"
+        _start_next(world, record.source, now)
+    else:
+        record.status = "pre-migrating"
+        _push(world, now + record.seconds * 0.2, "cold_copy", record.server, record)
+        _push(world, now + record.seconds, "cold_end", record.server, record)
+
+
+def _destination(world: World, record: Migration, need: Resources) -> tuple[str | None, str]:
     """The host the server goes to, and the error when it goes nowhere."""
+    server, dest = record.server, record.dest
     if not world.hosts[server.host].alive:
         return dest, f"Compute service of {server.host} is unavailable at this time."
-    if dest == server.host:
-        return dest, f"Unable to migrate instance ({server.uuid}) to current host ({dest})."
     if dest is None:
         host = scheduler.choose(world, server, need)
         return (host.name, "") if host else (None, scheduler.NO_VALID_HOST)
-    if not forced and scheduler.refusals(world, server, world.hosts[dest], need):
+    if not record.forced and scheduler.refusals(world, server, world.hosts[dest], need):
         return dest, scheduler.NO_VALID_HOST
     return dest, ""
 
@@ -129,8 +134,10 @@ def _move_claims(world: World, record: Migration, need: Resources) -> None:
 
 
 def _back_on_source(world: World, record: Migration) -> None:
-    """The opposite of _move_claims."""
+    """The opposite of _move_claims, if that has been done."""
     server = record.server
+    if record.status == "requested":
+        return
     world.release(str(record.dest), server.uuid)
     world.release(record.source, record.uuid)
     if server.vm_state != "deleted":
@@ -290,6 +297,7 @@ def _revert_end(world: World, record: Migration, now: float) -> None:
 
 
 _STEPS = {
+    "conduct": _conduct,
     "live_copy": _live_copy,
     "live_end": _live_end,
     "cold_copy": _cold_copy,

@@ -218,7 +218,8 @@ def migration_of(cloud: Cloud, server: Server, migration_id: str) -> Migration:
     :raises Refusal: 404
     """
     for one in cloud.world.active.values():
-        if one.server is server and one.kind == LIVE and str(one.id) == migration_id:
+        wanted = one.server is server and one.kind == LIVE and str(one.id) == migration_id
+        if wanted and one.status in migrations.IN_PROGRESS:
             return one
     raise Refusal(
         404,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.simulator.influxql import Call, Junction, Select, Test
+from watcher.simulator.influxql import Junction, Select, Test
 from watcher.simulator.telegraf import Frame, Signal, words
 
 Floats = NDArray[np.float64]

@@ -206,6 +206,7 @@ class Migration:
     outcome: str = "completed"
     error: str = ""
     was: str = "active"
+    forced: bool = False
     started: float | None = None
 
 
@@ -231,7 +232,8 @@ class World:
     """The whole cloud.
 
     :ivar hosts: by name; ``servers`` by uuid, ``flavors`` by id
-    :ivar migrations: every record, oldest first; ``active`` those that have not ended, by id
+    :ivar migrations: every record, oldest first; ``active`` moves that have not ended, by id, with
+        those ``requested`` of which there is no record yet
     :ivar actions: of each server, oldest first
     :ivar events: a heap of what is due when (:mod:`watcher.simulator.migrations`)
     """
