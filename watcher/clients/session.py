@@ -256,8 +256,9 @@ def _answered(service: str, status: int, said: object) -> WatcherError:
     if status >= 500 or status == 429:
         down = _Passing if status in TRANSIENT else ServiceDown
         return down(f"{name} answers with HTTP {status}: {text}")
-    kind = {403: Forbidden, 409: Conflict}.get(status, Invalid)
-    return kind(f"{name}: {text}")
+    if status == 403:
+        return Forbidden(f"{name} refuses Watcher's user, who needs the role admin: {text}")
+    return Conflict(f"{name}: {text}") if status == 409 else Invalid(f"{name}: {text}")
 
 
 def _unanswered(service: str, error: Exception) -> ServiceDown:

@@ -92,7 +92,7 @@ class ComputeCollector:
         with _Reading(self._clients, self._conf, self._inventories) as reading:
             raw = reading.raw()
             self._inventories = reading.inventories
-        return _put_together(raw, taken_at, reading.origin())
+        return put_together(raw, taken_at, reading.origin())
 
 
 class _Reading:
@@ -170,7 +170,7 @@ class _Reading:
             else:
                 call = self._pool.submit(self._placement.inventories, provider.uuid)
                 asked[provider.uuid] = call
-        # Half the time is for these: a provider that does not answer costs its host, not the model.
+        # Half the time is for these: a silent provider costs its host, not the model.
         wait(asked.values(), timeout=max(0.0, self._limit_s / 2 - self._spent_s()))
         for uuid, future in asked.items():
             try:
@@ -212,7 +212,8 @@ class _Reading:
             yield item
 
 
-def _put_together(raw: Raw, taken_at: float, origin: Mapping[str, Any]) -> Cluster:
+def put_together(raw: Raw, taken_at: float, origin: Mapping[str, Any]) -> Cluster:
+    """The cluster that these answers describe; hosts are matched by exact names and uuids."""
     services = {service.host: service for service in raw.services}
     aggregates = _aggregates_by_host(raw.aggregates)
     hosts = [

@@ -250,7 +250,7 @@ class InfluxDB:
                 return json.loads(response.read(decode_content=True))
         except ApiException as error:
             raise _refused(error) from error
-        except urllib3.exceptions.TimeoutError as error:
+        except urllib3.exceptions.ReadTimeoutError as error:
             raise ServiceDown("no answer in time ([influxdb] timeout)") from error
         except urllib3.exceptions.HTTPError as error:
             raise _Passing(f"no answer: {_reason(error)}; check that it runs") from error

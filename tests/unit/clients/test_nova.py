@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server's body means."""
+
+from typing import Any
+
+import pytest
+
+from watcher.clients.nova import Server
+
+
+def body(flavor: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """An entry of GET /servers/detail as the API reference shows it."""
+    size = {"vcpus": 2, "ram": 4096, "disk": 20, "ephemeral": 0, "swap": 0}
+    return {
+        "id": "11111111-1111-1111-1111-111111111111",
+        "name": "web",
+        "status": "ACTIVE",
+        "tenant_id": "p1",
+        "metadata": {"role": "web"},
+        "image": {"id": "i1"},
+        "flavor": {"original_name": "m1", "extra_specs": {"a": "b"}, **size, **(flavor or {})},
+        "created": "2026-01-01T00:00:00Z",
+        "locked": False,
+        "OS-EXT-STS:vm_state": "active",
+        "OS-EXT-STS:task_state": None,
+        "OS-EXT-SRV-ATTR:host": "c1",
+        "OS-EXT-SRV-ATTR:hypervisor_hostname": "c1.example.org",
+        "OS-EXT-SRV-ATTR:instance_name": "instance-0000000a",
+        "os-extended-volumes:volumes_attached": [{"id": "v1"}],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "flavor", "disk_gb"),
+    [
+        ({"id": "i"}, {"disk": 20}, 20),
+        ("", {"disk": 20}, 0),
+        ({"id": "i"}, {"disk": 20, "ephemeral": 5}, 25),
+        ({"id": "i"}, {"disk": 20, "swap": 1}, 21),
+        ({"id": "i"}, {"disk": 20, "swap": 1024}, 21),
+        ({"id": "i"}, {"disk": 20, "swap": 1025}, 22),
+        ("", {"disk": 20, "ephemeral": 5, "swap": 2048}, 7),
+        ({"id": "i"}, {"disk": 20, "swap": ""}, 20),
+    ],
+)
+def test_the_disk_is_what_the_host_gives_root_ephemeral_and_whole_gib_of_swap(
+    image: Any, flavor: dict[str, Any], disk_gb: int
+) -> None:
+    assert Server.of(body(flavor, image=image)).disk_gb == disk_gb
+
+
+def test_both_host_names_are_kept_apart() -> None:
+    server = Server.of(body())
+    assert (server.host, server.hypervisor_hostname) == ("c1", "c1.example.org")
+
+
+def test_what_is_not_there_is_empty() -> None:
+    server = Server.of(body(**{"OS-EXT-SRV-ATTR:host": None}))
+    assert (server.host, server.task_state, server.pinned_zone, server.fault) == ("", "", "", "")
+
+
+def test_the_fault_and_the_pinned_zone_are_taken_when_they_are_there() -> None:
+    server = Server.of(body(fault={"message": "No valid host"}, pinned_availability_zone="az1"))
+    assert (server.fault, server.pinned_zone) == ("No valid host", "az1")
+
+
+def test_a_body_without_what_only_admins_see_is_a_key_error_with_its_name() -> None:
+    seen_by_member = body()
+    del seen_by_member["OS-EXT-SRV-ATTR:host"]
+    with pytest.raises(KeyError, match="OS-EXT-SRV-ATTR:host"):
+        Server.of(seen_by_member)
