@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from watcher import config
 from watcher.core.errors import Unavailable
-from watcher.messaging.transport import Bus, translated
+from watcher.messaging.transport import Bus, Notifier
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ OPTIONS = config.Group(
         cfg.ListOpt(
             "notification_objects",
             default=list(OBJECTS),
-            item_type=cfg.types.String(choices=OBJECTS),
+            item_type=types.String(choices=OBJECTS),
             help="What notifications are sent about. A plan of N actions sends about 6 + 6 N of "
             "them; without 'action' it sends 6.",
         ),
@@ -79,6 +79,8 @@ def _iso(value: datetime | None) -> str | None:
 
 TIMES = (moment("created_at"), moment("updated_at"), moment("deleted_at"))
 
+PARAMETERS_SPEC = ("parameters_spec", lambda row: row.parameters_spec or {})
+
 TERSE_AUDIT = (
     *("uuid", "name", "audit_type", "state", "parameters", "interval", "scope", "auto_trigger"),
     related("goal_uuid", "goal.uuid"),
@@ -109,8 +111,7 @@ PAYLOADS: Mapping[str, tuple[str, Sequence[str | tuple[str, Make]]]] = {
     "GoalPayload": ("1.0", ("uuid", "name", "display_name", "efficacy_specification", *TIMES)),
     "StrategyPayload": (
         "1.0",
-        ("uuid", "name", "display_name", ("parameters_spec", lambda row: row.parameters_spec or {}),
-         *TIMES),
+        ("uuid", "name", "display_name", PARAMETERS_SPEC, *TIMES),
     ),
     "TerseAuditPayload": ("1.3", TERSE_AUDIT),
     "AuditCreatePayload": ("1.2", AUDIT),
@@ -134,8 +135,8 @@ PAYLOADS: Mapping[str, tuple[str, Sequence[str | tuple[str, Make]]]] = {
     "ServiceUpdatePayload": ("1.0", SERVICE),
     "ServiceStatusUpdatePayload": ("1.0", ()),
     "ExceptionPayload": ("1.0", ()),
-}  # fmt: skip
-"""Payload name -> version and the fields read from the row; the others are given when it is made."""
+}
+"""Payload name -> version and the fields read from the row; others are given when it is sent."""
 
 KINDS = {"audits": "Audit", "action_plans": "ActionPlan", "actions": "Action"}
 """Table -> how the names of its payloads begin."""
@@ -198,13 +199,10 @@ def make_announcer(conf: cfg.ConfigOpts, bus: Bus) -> "Announcer":
 
 
 class Announcer:
-    """Sends notifications of a priority of at least ``level`` about the given objects.
-
-    Without a notifier it is silent, and costs nothing if ``Database`` is told of ``active``.
-    """
+    """Sends notifications of a priority of at least ``level`` about the given objects."""
 
     def __init__(
-        self, notifier: Any | None, level: str = "info", objects: Sequence[str] = OBJECTS
+        self, notifier: Notifier | None, level: str = "info", objects: Sequence[str] = OBJECTS
     ) -> None:
         self._notifier = notifier
         self._lowest = LEVELS.index(level) if level else len(LEVELS)
@@ -213,11 +211,12 @@ class Announcer:
         self._silent_until_s = 0.0
 
     @property
-    def active(self) -> bool:
-        """Whether anything can be sent at all."""
-        return self._notifier is not None and self._lowest < len(LEVELS)
+    def announce(self) -> Callable[[Sequence[Any]], None] | None:
+        """What ``Database`` tells of its changes; None when nothing would be sent of them."""
+        silent = self._notifier is None or self._lowest > LEVELS.index("info")
+        return None if silent else self._announce
 
-    def announce(self, changes: Sequence[Any]) -> None:
+    def _announce(self, changes: Sequence[Any]) -> None:
         """Tell of rows made, changed and deleted (``watcher.db.store.Change``), in that order."""
         for change in changes:
             kind = KINDS.get(change.row.__tablename__)
@@ -268,10 +267,7 @@ class Announcer:
             return
         payload = _wrapped(name, {**_fields(name, row), **given})
         try:
-            with translated():
-                getattr(self._notifier, "warn" if level == "warning" else level)(
-                    {}, event_type, payload
-                )
+            self._notifier.send("warn" if level == "warning" else level, event_type, payload)
         except Unavailable as error:
             if not self._failing:
                 LOG.warning("notifications are dropped while the bus fails: %s", error)

@@ -8,6 +8,8 @@ test with a ConfigOpts of its own wraps it in ``oslo_messaging.conffixture.ConfF
 oslo.messaging imports oslo.service, which would choose eventlet unless told not to.
 """
 
+import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,10 +62,10 @@ class Bus:
         target = oslo_messaging.Target(topic=topic)
         return oslo_messaging.get_rpc_client(self._transport, target, retry=SEND_RETRIES)
 
-    def notifier(self, publisher_id: str) -> Any | None:
+    def notifier(self, publisher_id: str) -> "Notifier | None":
         """A notifier by ``[oslo_messaging_notifications]``, or None when no driver is set there.
 
-        Its default of endless tries would let a broken bus hold up a job; here it gives up.
+        The option's default of endless tries would let a broken bus hold up a job: it gives up.
         """
         with translated():
             transport = oslo_messaging.get_notification_transport(self.conf)
@@ -71,11 +73,59 @@ class Bus:
             if not any(name != "noop" for name in settings.driver):
                 return None
             retry = settings.retry if settings.retry >= 0 else SEND_RETRIES
-            return oslo_messaging.Notifier(transport, publisher_id, retry=retry)
+            return Notifier(oslo_messaging.Notifier(transport, publisher_id, retry=retry))
 
     def close(self) -> None:
         """Give back the connections."""
         self._transport.cleanup()
+
+
+class Notifier:
+    """Sends notifications, and says so when it cannot.
+
+    oslo.messaging's own logs a traceback with the whole payload for each message that it cannot
+    send, and returns as if it were sent. Its log is the only trace, so it is read here.
+    """
+
+    def __init__(self, notifier: oslo_messaging.Notifier) -> None:
+        self._notifier = notifier
+        logging.getLogger("oslo_messaging.notify.messaging").addFilter(_refused)
+
+    def send(self, level: str, event_type: str, payload: dict[str, Any]) -> None:
+        """Send with a priority of oslo.messaging's (debug, info, warn, error, critical).
+
+        Raises ServiceDown when the bus did not take it.
+        """
+        with _refused.raised(), translated():
+            getattr(self._notifier, level)({}, event_type, payload)
+
+
+class _Refused(logging.Filter):
+    """Keeps back the log records of notifications that could not be sent in this thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._here = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not getattr(self._here, "watching", False) or record.exc_info is None:
+            return True
+        self._here.error = record.exc_info[1]
+        return False
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise ServiceDown after the block for what was kept back in it."""
+        self._here.watching, self._here.error = True, None
+        try:
+            yield
+        finally:
+            self._here.watching = False
+        if self._here.error is not None:
+            raise errors.ServiceDown(f"the message bus does not answer: {self._here.error}")
+
+
+_refused = _Refused()
 
 
 class _Door:
