@@ -204,9 +204,9 @@ def test_two_deliveries_of_one_launch_run_the_plan_once(watcher, cloud):
         parameters={"actions": [migrate_action(server, elsewhere(cloud, server))]},
     )
     plan = watcher.plan_of(audit["uuid"])
-    before, conf = len(cloud.migrations(server["id"])), watcher.conf()
+    before = len(cloud.migrations(server["id"]))
     watcher.api().post(f"/v1/action_plans/{plan['uuid']}/start", json={})
-    applier = Applier(Bus(conf), conf)
+    applier = Applier(Bus(watcher.conf()))
     for _ in range(2):
         applier.launch_action_plan(RequestContext(), plan["uuid"])
     row = watcher.ended("action_plans", plan["uuid"])

@@ -21,7 +21,7 @@ from watcher.messaging.notifications import Announcer
 
 LOG = logging.getLogger(__name__)
 
-SHOWN = ("audit", "strategy")
+SHOWN = ("audit.goal", "audit.strategy", "strategy")
 """What a plan's notifications tell of beside the plan."""
 SHOWN_OF_ACTIONS = tuple(f"action_plan.{name}" for name in SHOWN)
 
@@ -170,7 +170,7 @@ class PlanRun:
     def _finish(self) -> None:
         """The plan's end, from its actions; a cancelled one is CANCELLED in any case."""
         mine = Action.action_plan_id == self._plan.id
-        states = set(self._steps.write(lambda db: db.scalars(select(Action.state).where(mine))))
+        states = self._steps.write(lambda db: set(db.scalars(select(Action.state).where(mine))))
         text = "One or more actions were skipped." if "SKIPPED" in states else None
         if self._steps.failed:
             first = self._steps.failed[0]

@@ -113,7 +113,7 @@ class DecisionEngineService:
         period_s = conf["watcher_cluster_data_model_collectors.compute"].period
         self._keeper = Keeper(ComputeCollector(clients, conf), period_s)
         sources = DataSources(conf)
-        applier = Applier(bus, conf)
+        applier = Applier(bus)
         self._runner = Runner(conf, database, announcer, applier, self._keeper, sources, conf.host)
         self._questions = Questions(database, self._keeper, sources)
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")

@@ -110,7 +110,7 @@ def conf() -> Iterator[cfg.ConfigOpts]:
 def far_end(conf: cfg.ConfigOpts) -> Iterator[tuple[Bus, Listener]]:
     """The bus and the one who listens on both topics."""
     bus, listener = Bus(conf), Listener()
-    rpc.DecisionEngine(bus, conf)  # registers the topics
+    rpc.DecisionEngine(bus)  # registers the topics
     topics = (conf.watcher_decision_engine.conductor_topic, conf.watcher_applier.conductor_topic)
     servers = [bus.serve(topic, "here", listener) for topic in topics]
     for server in servers:

@@ -20,7 +20,7 @@ from watcher.core import solution
 from watcher.db import store
 from watcher.db.engine import Database
 from watcher.db.models import Action, ActionPlan, Audit, Goal, Strategy
-from watcher.messaging.notifications import make_announcer
+from watcher.messaging.notifications import Announcer
 from watcher.messaging.transport import Bus
 from watcher.simulator import scheduler
 from watcher.simulator.generate import generate
@@ -91,7 +91,7 @@ class Lab:
         self.clients = clients
         self.simulator = simulator
         self.bus = Bus(conf)
-        self.announcer = make_announcer(conf, self.bus)
+        self.announcer = Announcer.on(self.bus, conf)
         self.database = Database(conf, self.announcer.announce)
         self.database.upgrade()
         self.appliers: list[ApplierService] = []
