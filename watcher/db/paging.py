@@ -8,7 +8,7 @@ come or go between two requests neither repeat nor hide others.
 
 from typing import Any
 
-from sqlalchemy import Select, inspect, select
+from sqlalchemy import Select, inspect, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from watcher.core.errors import Invalid
@@ -74,6 +74,7 @@ def _beyond(column: Any, key: Any, value: Any, number: int, ascending: bool) -> 
     later = key > number if ascending else key < number
     if value is None:
         return column.is_not(None) | later if ascending else column.is_(None) & later
+    value = literal(value, column.type)  # else True and False are refused beside < and >
     if ascending:
         return (column >= value) & ((column > value) | later)
     found = (column <= value) & ((column < value) | later)

@@ -257,10 +257,10 @@ def _ways(model: type[Any], ident: str | int) -> list[Way]:
 
 
 def _flush(session: Session, rows: list[Any]) -> None:
+    names = ", ".join(getattr(row, "name", None) or _ident(row) for row in rows[:3])
     try:
         session.flush()
     except DBDuplicateEntry as error:
-        names = ", ".join(getattr(row, "name", None) or _ident(row) for row in rows[:3])
         kind = type(rows[0]).__name__
         raise AlreadyExists(f"{kind} {names} exists already: choose another name") from error
 
