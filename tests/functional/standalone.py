@@ -20,7 +20,7 @@ from watcher.applier.service import ApplierService
 from watcher.clients.session import Clients
 from watcher.db.engine import Database
 from watcher.decision_engine.service import DecisionEngineService
-from watcher.messaging.notifications import Announcer
+from watcher.messaging.notifications import make_announcer
 from watcher.messaging.transport import Bus
 from watcher.simulator.generate import generate
 from watcher.simulator.server import Simulator
@@ -69,7 +69,7 @@ class Standalone:
     def __init__(self, conf: cfg.ConfigOpts, simulator: Simulator) -> None:
         self.simulator = simulator
         self.bus = Bus(conf)
-        self.announcer = Announcer.on(self.bus, conf)
+        self.announcer = make_announcer(conf, self.bus)
         self.database = Database(conf, self.announcer.announce)
         self.database.upgrade()
         parts = (conf, self.database, self.bus, self.announcer, Clients(conf))

@@ -16,7 +16,7 @@ from watcher import config
 from watcher.clients.session import Clients
 from watcher.core.errors import WatcherError
 from watcher.db.engine import Database
-from watcher.messaging.notifications import Announcer
+from watcher.messaging.notifications import Announcer, make_announcer
 from watcher.messaging.transport import Bus
 from watcher.version import VERSION
 
@@ -37,7 +37,7 @@ class Wires:
     def connect(cls, conf: cfg.ConfigOpts) -> "Wires":
         """Connect; nothing is sent yet but what the libraries need to know their peers."""
         bus = Bus(conf)
-        announcer = Announcer.on(bus, conf)
+        announcer = make_announcer(conf, bus)
         return cls(conf, Database(conf, announcer.announce), bus, announcer, Clients(conf))
 
 

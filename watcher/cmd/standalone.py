@@ -18,6 +18,7 @@ from watcher.applier.service import ApplierService
 from watcher.cmd import daemon
 from watcher.cmd.api import ApiServer
 from watcher.decision_engine.service import DecisionEngineService
+from watcher.messaging.transport import set_default_url
 
 LOG = logging.getLogger(__name__)
 
@@ -51,8 +52,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
 
     def work() -> None:
+        set_default_url(cfg.CONF, "fake://")
         conf = daemon.prepare(PROGRAM)
-        conf.set_default("transport_url", "fake://")
         Path(conf.state_path).mkdir(parents=True, exist_ok=True)
         run(conf, stop)
 

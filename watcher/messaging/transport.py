@@ -24,7 +24,7 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import oslo_messaging  # noqa: E402
 from kombu.exceptions import OperationalError  # noqa: E402
-from oslo_messaging import exceptions  # noqa: E402
+from oslo_messaging import exceptions, opts  # noqa: E402
 
 from watcher.core import errors  # noqa: E402
 
@@ -142,6 +142,15 @@ def knock(client: Any, context: dict[str, Any]) -> None:
     do that for ever, whatever the call's timeout (oslo.messaging 18.3).
     """
     client.cast(context, "knock")
+
+
+def set_default_url(conf: cfg.ConfigOpts, url: str) -> None:
+    """What ``transport_url`` is when the configuration does not say; before the first ``Bus``."""
+    oslo_messaging.set_transport_defaults(control_exchange=EXCHANGE)
+    for group, options in opts.list_opts():
+        if group is None:
+            conf.register_opts(options)
+    conf.set_default("transport_url", url)
 
 
 @contextmanager
