@@ -73,11 +73,22 @@ def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks
 
 
 class DataSources:
-    """The configured sources. Raises BadParameters, in one line, for a wrong metric map."""
+    """The configured sources; ``installed`` are their factories by name (default: the plugins).
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    Raises BadParameters, in one line, for a wrong metric map.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        installed: Mapping[str, Callable[..., DataSource]] | None = None,
+    ) -> None:
         self._conf = conf
-        self._changes = metric_map(conf.watcher_decision_engine.metric_map_path)
+        self._installed = plugins.load(plugins.DATASOURCES) if installed is None else installed
+        path = conf.watcher_decision_engine.metric_map_path
+        self._changes = metric_map(path)
+        for name in self._changes.keys() - self._installed.keys():
+            LOG.warning("metric map %s: data source %s is not installed", path, name)
         self._lock = threading.Lock()
         self._built: dict[str, DataSource | None] = {}
         self._failing: dict[str, str] = {}
@@ -195,10 +206,10 @@ class DataSources:
             return self._built[name]
 
     def _build(self, name: str) -> DataSource | None:
-        factory: Callable[..., DataSource] | None = plugins.load(plugins.DATASOURCES).get(name)
+        factory = self._installed.get(name)
         if factory is None:
-            installed = ", ".join(sorted(plugins.load(plugins.DATASOURCES))) or "none"
-            LOG.warning("data source %s is not installed; there are: %s", name, installed)
+            there = ", ".join(sorted(self._installed)) or "none"
+            LOG.warning("data source %s is not installed; there are: %s", name, there)
             return None
         return factory(self._conf, self._changes.get(name, {}))
 
@@ -220,9 +231,6 @@ def metric_map(path: str) -> Mapping[str, Any]:
         raise BadParameters(f"metric map {path}: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
         raise BadParameters(f"metric map {path}: data source names are wanted at the top")
-    for name in found:
-        if name not in plugins.names(plugins.DATASOURCES):
-            LOG.warning("metric map %s: there is no data source %s", path, name)
     return found
 
 
