@@ -73,7 +73,7 @@ class PlanRun:
         self._announcer = announcer
         self._engine = engine
         self._caller = caller
-        self._steps = Steps(database, announcer, clients, plan, caller)
+        self._steps = Steps(database, announcer, clients, plan, caller, self.cancel)
         self._actions: list[Action] = []
         self._cancelling = Lock()
         self._cancelled = False

@@ -43,7 +43,8 @@ class Steps:
 
     After ``cancel`` no action is begun and those not begun become CANCELLED; after ``drain`` none
     is begun and their rows are left as they are; after ``halt`` running ones stop waiting for the
-    cloud and their rows are left ONGOING, for the next start of this applier.
+    cloud and their rows are left ONGOING, for the next start of this applier. ``on_cancel`` is
+    called when an action that was to begin finds that the plan is being cancelled.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Steps:
         clients: Clients,
         plan: ActionPlan,
         caller: Mapping[str, Any],
+        on_cancel: Callable[[], None],
     ) -> None:
         self._caller = caller
+        self._on_cancel = on_cancel
         self._database = database
         self._announcer = announcer
         self._clients = clients
@@ -198,13 +201,14 @@ class Steps:
 
     def _plan_cancelled(self) -> bool:
         """Whether the operator has asked for the plan's end; looked up before each action."""
-        if not self.cancelled:
-            plan = self.plan
-            with self._database.reading() as session:
-                state = session.scalar(select(ActionPlan.state).where(ActionPlan.id == plan.id))
-            if state != "ONGOING":
-                self._cancelled.set()
-        return self.cancelled
+        if self.cancelled:
+            return True
+        with self._database.reading() as session:
+            query = select(ActionPlan.state).where(ActionPlan.id == self.plan.id)
+            found = session.scalar(query) in ("CANCELLING", "CANCELLED")
+        if found:
+            self._on_cancel()
+        return found
 
     def _move(self, action: Action, to: str, text: str | None = None, **values: Any) -> None:
         self.write(

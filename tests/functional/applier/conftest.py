@@ -91,7 +91,7 @@ class Lab:
         self.clients = clients
         self.simulator = simulator
         self.bus = Bus(conf)
-        self.announcer = Announcer.on(self.bus, conf)
+        self.announcer = Announcer(self.bus.notifier("infra-optim:here"))
         self.database = Database(conf, self.announcer.announce)
         self.database.upgrade()
         self.appliers: list[ApplierService] = []
