@@ -18,6 +18,7 @@ from watcher.core.cluster import (
     UNPLACED,
     Bools,
     Cluster,
+    Floats,
     InstanceState,
     Ints,
     Words,
@@ -136,7 +137,12 @@ class Constraints:
             for zone, kind in code
         ]
         pool = np.fromiter((code[key] for key in keys), dtype=np.int64, count=len(keys))
-        return frozen(pool), frozen(np.array(masks, dtype=np.bool_).reshape(-1, len(hosts)))
+        return frozen(pool), frozen(np.array(masks, dtype=np.bool_).reshape(len(code), len(hosts)))
+
+    @cached_property
+    def scale(self) -> Floats:
+        """An average host's limit in each dimension, never 0: what makes dimensions compare."""
+        return frozen(np.maximum(self.placement.limit.mean(axis=0), 1e-9))
 
     @cached_property
     def _members(self) -> Mapping[int, Ints]:
@@ -164,19 +170,22 @@ class Constraints:
         match group.policy:
             case "affinity":
                 together: Bools = beside > 0
-                return together if together.any() else ~together
+                return together if together.any() else np.ones_like(together)
             case "anti-affinity":
-                return np.less(beside, group.max_per_host)
+                room: Bools = beside < group.max_per_host
+                return room
             case "soft-affinity" if self.soft and here != UNPLACED:
-                return beside >= present
+                closer: Bools = beside >= present
+                return closer
             case "soft-anti-affinity" if self.soft and here != UNPLACED:
-                return beside <= present
+                apart: Bools = beside <= present
+                return apart
         return np.ones(len(self.cluster.hosts), dtype=np.bool_)
 
     def reachable(self, row: int) -> Bools:
         """The hosts offered to this instance were there room: targets, pool, server group."""
         pool, masks = self.pools
-        open_to = self.targets & masks[pool[row]]
+        open_to: Bools = self.targets & masks[pool[row]]
         if self.grouped(row):
             open_to &= self.group_allows(row)
         here = self.placement.host[row]

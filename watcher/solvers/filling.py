@@ -3,12 +3,13 @@
 
 A host takes, one after the other, the instance whose demand lies best along what the host has left
 (Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011: dot product), each
-resource weighed by how scarce it is among the hosts still to fill. Instances that are alike (same
-pool, same flavor, nearly the same load) form a class, so a step looks at some hundred classes
-instead of 100,000 instances.
+resource weighed by how scarce it is among the hosts still to fill, in one of several ``STYLES``.
+Instances that are alike (same pool, same flavor, nearly the same load) form a class, so a step
+looks at some hundred classes instead of 100,000 instances.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,24 @@ from watcher.core.placement import Placement
 
 _LOAD_STEPS = 8
 """Loads are told apart in so many steps within a class: more is slower and hardly better."""
+
+
+class Style(NamedTuple):
+    """A way of filling: none is the best on every cloud.
+
+    ``alignment`` 0 prefers large instances, 1 those whose demand lies along what is left, whatever
+    their size; ``small_first`` begins with the hosts that have least room.
+    """
+
+    alignment: float
+    small_first: bool
+
+
+STYLES = (
+    Style(0.75, small_first=False),
+    Style(1.0, small_first=True),
+    Style(1.0, small_first=False),
+)
 
 
 class Classes:
@@ -65,38 +84,41 @@ def _steps(loads: Floats) -> Floats:
     return np.ceil(loads / np.where(top > 0, top, 1.0) * _LOAD_STEPS)
 
 
-def fill(constraints: Constraints, rows: Ints, hosts: Ints) -> Ints:
+def fill(constraints: Constraints, rows: Ints, hosts: Ints, style: Style) -> Ints:
     """Put these instances on these hosts, as many as fit; returns those that did not."""
-    grouped = np.fromiter((constraints.grouped(row) for row in rows), np.bool_, count=len(rows))
-    left = [
-        row
-        for row in by_size(constraints.placement, rows[grouped])
-        if not _fit(constraints, row, hosts)
-    ]
-    classes = Classes(constraints, rows[~grouped])
     placement = constraints.placement
+    grouped = np.fromiter((constraints.grouped(row) for row in rows), np.bool_, count=len(rows))
+    ordered = by_size(constraints, rows[grouped])
+    left = [row for row in ordered if not _fit(constraints, row, hosts)]
+    classes = Classes(constraints, rows[~grouped])
     room = np.maximum(placement.limit[hosts] - placement.used[hosts], 0.0)
-    order = np.argsort(-(room / _scale(placement)).sum(axis=1), kind="stable")
+    worth = (room / constraints.scale).sum(axis=1)
     supply = room.sum(axis=0)
-    for index in order:
+    for index in np.argsort(worth if style.small_first else -worth, kind="stable"):
         if not classes.waiting.any():
             break
-        scarcity = classes.total / np.maximum(supply, 1e-9)
-        _fill_host(placement, classes, int(hosts[index]), scarcity / _scale(placement) ** 2)
+        scarcity = classes.total / np.maximum(supply, 1e-9) / constraints.scale**2
+        _fill_host(placement, classes, int(hosts[index]), (scarcity, style.alignment))
         supply = supply - room[index]
     return np.sort(np.concatenate([np.array(left, dtype=np.int64), classes.left()]))
 
 
-def _fill_host(placement: Placement, classes: Classes, host: int, weight: Floats) -> None:
+def _fill_host(
+    placement: Placement, classes: Classes, host: int, taste: tuple[Floats, float]
+) -> None:
+    """Give one host what fits best, one instance at a time, until nothing fits."""
     open_classes = np.flatnonzero(classes.waiting & classes.open_to[:, host])
     free = placement.limit[host] - placement.used[host]
+    weight, alignment = taste
     while open_classes.size:
         demand = classes.demand[open_classes]
         fits = ((demand <= free) | (demand == 0)).all(axis=1)
         if not fits.any():
             return
         open_classes, demand = open_classes[fits], demand[fits]
-        kind = int(open_classes[np.argmax(demand @ (weight * np.maximum(free, 0.0)))])
+        length = np.maximum(demand**2 @ weight, 1e-30) ** (alignment / 2)
+        along = (demand @ (weight * np.maximum(free, 0.0))) / length
+        kind = int(open_classes[np.argmax(along)])
         row = classes.take(kind)
         free = free - placement.demand[row]
         placement.move(row, host)
@@ -117,20 +139,14 @@ def best_fit(constraints: Constraints, row: int, hosts: Ints) -> int | None:
     if not candidates.size:
         return None
     placement = constraints.placement
-    room = (placement.limit[candidates] - placement.used[candidates]) / _scale(placement)
+    room = (placement.limit[candidates] - placement.used[candidates]) / constraints.scale
     return int(candidates[np.argmin(room.sum(axis=1))])
 
 
-def by_size(placement: Placement, rows: Ints) -> Sequence[int]:
+def by_size(constraints: Constraints, rows: Ints) -> Sequence[int]:
     """These instances, largest first by their share of an average host."""
-    size = (placement.demand[rows] / _scale(placement)).sum(axis=1)
+    size = (constraints.placement.demand[rows] / constraints.scale).sum(axis=1)
     return [int(row) for row in rows[np.lexsort((rows, -size))]]
-
-
-def _scale(placement: Placement) -> Floats:
-    """An average host's limit per dimension, never 0."""
-    scale: Floats = np.maximum(placement.limit.mean(axis=0), 1e-9)
-    return scale
 
 
 def rows_on(placement: Placement, hosts: Bools) -> Ints:

@@ -16,7 +16,7 @@ from watcher.core.cluster import Bools, Floats, Ints
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Placement
 from watcher.solvers.bounds import HostsBound, hosts_in_use
-from watcher.solvers.filling import best_fit, by_size, fill, rows_on
+from watcher.solvers.filling import STYLES, Style, best_fit, by_size, fill, rows_on
 
 _ROUNDS = 8
 _FAILURES = 40
@@ -106,19 +106,18 @@ def _pose(constraints: Constraints, movable: Bools, hosts: Bools) -> _Problem:
 
 def _improve(problem: _Problem, in_use: int, budget: int | None) -> int:
     """Try some choices of hosts to keep, leave the best in the placement; hosts in use then."""
-    placement = problem.placement
+    placement, bound = problem.placement, problem.bound.hosts
     start = placement.host.copy()
-    best, best_moves, best_host = in_use, 0, start
-    wanted = problem.bound.hosts
-    for _ in range(3):
-        reached = _attempt(problem, _choose(problem, wanted, budget), budget)
+    keep = _choose(problem, bound, budget)
+    best, best_moves, best_host = in_use, len(start), start
+    for style in STYLES:
+        reached = _attempt(problem, keep, style, budget)
         moves = int((placement.host != start).sum())
-        if (reached, moves) < (best, best_moves) and reached < in_use:
+        if reached < in_use and (reached, moves) < (best, best_moves):
             best, best_moves, best_host = reached, moves, placement.host.copy()
         _restore(placement, start)
-        if reached <= problem.bound.hosts or reached <= wanted:
+        if best <= bound:
             break
-        wanted = (wanted + reached + 1) // 2
     _restore(placement, best_host)
     return best
 
@@ -146,6 +145,8 @@ def _choose(problem: _Problem, wanted: int, budget: int | None) -> Bools:
 
 def _kept(problem: _Problem, free: Ints, size: int) -> Ints:
     """Of the free hosts, so many with most instances whose value still carries everything."""
+    if not free.size:
+        return free
     value = problem.value[free] / max(float(problem.value[free].mean()), 1e-9)
     count = problem.count[free] / max(float(problem.count[free].mean()), 1e-9)
     placement, hosts = problem.placement, problem.hosts
@@ -164,12 +165,14 @@ def _kept(problem: _Problem, free: Ints, size: int) -> Ints:
     return best
 
 
-def _attempt(problem: _Problem, keep: Bools, budget: int | None) -> int:
+def _attempt(problem: _Problem, keep: Bools, style: Style, budget: int | None) -> int:
     """Empty every host that is not kept, put back those that cannot be; hosts in use then."""
     placement, hosts = problem.placement, problem.hosts
     start = placement.host.copy()
     keep = keep.copy()
-    left = fill(problem.constraints, rows_on(placement, hosts & ~keep), np.flatnonzero(keep))
+    left = fill(
+        problem.constraints, rows_on(placement, hosts & ~keep), np.flatnonzero(keep), style
+    )
     while left.size:
         back = _put_back(problem, keep, left)
         keep[back] = True
@@ -178,7 +181,7 @@ def _attempt(problem: _Problem, keep: Bools, budget: int | None) -> int:
         for row in home:
             placement.move(int(row), int(start[row]))
         left = left[~np.isin(start[left], back)]
-        left = fill(problem.constraints, left, changed[keep[changed]])
+        left = fill(problem.constraints, left, changed[keep[changed]], style)
     _empty_more(problem, keep, start, budget)
     return int(np.unique(placement.host[rows_on(placement, hosts)]).size)
 
@@ -225,7 +228,7 @@ def _empty(constraints: Constraints, rows: Ints, others: Ints) -> bool:
     if (placement.demand[rows].sum(axis=0) > room).any():
         return False
     done: list[tuple[int, int]] = []
-    for row in by_size(placement, rows):
+    for row in by_size(constraints, rows):
         target = best_fit(constraints, row, others)
         if target is None:
             for moved, home in done:

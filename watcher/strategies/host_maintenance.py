@@ -258,13 +258,12 @@ def _place(
     Tried with the roomiest host for each, which keeps the cloud level, then with the tightest.
     """
     placement = constraints.placement
-    scale = np.maximum(placement.limit.mean(axis=0), 1e-9)
     found: dict[int, int] = {}
-    for row in by_size(placement, rows):
+    for row in by_size(constraints, rows):
         candidates = np.flatnonzero(constraints.allowed(row))
         if not candidates.size:
             return found, row
-        room = (placement.free[candidates] / scale).sum(axis=1)
+        room = (placement.free[candidates] / constraints.scale).sum(axis=1)
         found[row] = int(candidates[np.argmax(room) if roomiest else np.argmin(room)])
         placement.move(row, found[row])
     return found, None

@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -32,6 +32,7 @@ _IDLE = (
     InstanceState.DELETED,
 )
 """States in which an instance runs nowhere: not measured then means nothing used."""
+_TURNS = 4
 
 
 @dataclass(frozen=True)
@@ -203,21 +204,42 @@ class _Case:
         return over & self.hosts.usable
 
     def solve(self) -> Packing:
-        """Relieve overloaded hosts, then empty hosts; the placement then is the result."""
-        usable, most = self.hosts.usable, self.parameters.max_migrations or None
-        known = np.column_stack([one.known for one in self.measured])
-        self.enabled = relieve(
+        """Relieve overloaded hosts and empty hosts by turns; the placement then is the result."""
+        self._relieve()
+        packing = self._consolidate()
+        before = packing.before
+        # A host that was emptied may be what an overloaded one was waiting for.
+        for _ in range(_TURNS):
+            if not self._overloaded().any() or not self._relieve():
+                break
+            packing = self._consolidate()
+        self.over_after = int(self._overloaded().sum())
+        return replace(packing, before=before)
+
+    def _relieve(self) -> bool:
+        """Move instances off overloaded hosts; whether any moved."""
+        start = self.placement.host.copy()
+        usable = self.hosts.usable
+        self.enabled |= relieve(
             Constraints(self.placement, usable | self.spare),
             self.movable,
-            usable,
-            self.spare,
-            known,
-            max_moves=most,
+            usable | self.enabled,
+            self.spare & ~self.enabled,
+            np.column_stack([one.known for one in self.measured]),
+            max_moves=self._moves_left(),
         )
-        self.over_after = int(self._overloaded().sum())
-        open_hosts = usable | self.enabled
+        return bool((start != self.placement.host).any())
+
+    def _consolidate(self) -> Packing:
+        open_hosts = self.hosts.usable | self.enabled
         constraints = Constraints(self.placement, open_hosts)
+        most = self.parameters.max_migrations or None
         return consolidate(constraints, self.movable, open_hosts, max_moves=most)
+
+    def _moves_left(self) -> int | None:
+        most = self.parameters.max_migrations
+        made = int((self.placement.host != self.cluster.instances.host).sum())
+        return most - made if most else None
 
     @property
     def disabled(self) -> Bools:
@@ -296,7 +318,7 @@ class _Case:
     def _why_not_more(self) -> Iterator[str]:
         """The reasons that keep hosts in use, each with the number of hosts."""
         homes = self.cluster.instances.host
-        kept = Counter()  # type: Counter[str]
+        kept: Counter[str] = Counter()
         seen = set()
         for row in np.flatnonzero(~self.movable & (homes >= 0)):
             host, reason = int(homes[row]), str(self.reasons[row])
