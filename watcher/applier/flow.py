@@ -9,6 +9,7 @@ database is Watcher's own, and an action undoes itself.
 taskflow 6.5 compiles a graph in quadratic time (measured: 1,000 actions 1 s, 3,000 actions 10 s).
 """
 
+import itertools
 import os
 from collections.abc import Callable, Hashable, Sequence
 from concurrent import futures
@@ -40,9 +41,12 @@ OPTIONS = Group(
 class Step(task.Task):
     """One action; taskflow hands it over when all its parents are over."""
 
-    def __init__(self, action: Action, need: Need, run: Callable[[Action], None]) -> None:
+    def __init__(
+        self, action: Action, need: Need, place: tuple[int, int], run: Callable[[Action], None]
+    ) -> None:
         super().__init__(name=action.uuid, provides=action.uuid, requires=action.parents)
         self.need = need
+        self.place = place
         self._action = action
         self._run = run
 
@@ -75,7 +79,7 @@ class Admission(futures.Executor):
             finally:
                 self._limits.release(step.need)
 
-        self._limits.when_free(step.need, lambda: self._threads.submit(run))
+        self._limits.when_free(step.need, lambda: self._threads.submit(run), step.place)
         return outcome
 
 
@@ -85,6 +89,7 @@ class TaskflowEngine:
     def __init__(self, conf: cfg.ConfigOpts, limits: Limits) -> None:
         self._max_workers: int = OPTIONS.of(conf).max_workers
         self._limits = limits
+        self._numbers = itertools.count()
 
     def run(self, actions: Sequence[Action], run: Callable[[Action], None]) -> None:
         """Call ``run`` for each action after it was called for its parents; returns at the end.
@@ -92,11 +97,12 @@ class TaskflowEngine:
         Raises what ``run`` raised; then no further action is begun.
         """
         plan = graph_flow.Flow("action plan")
-        own: dict[Hashable, int] = {("plan", id(plan)): self._max_workers}
-        steps = [
-            Step(one, self._limits.need(one.action_type, one.input_parameters) | own, run)
-            for one in actions
-        ]
+        number = next(self._numbers)
+        own: dict[Hashable, int] = {("plan", number): self._max_workers}
+        steps = []
+        for position, one in enumerate(actions):
+            need = self._limits.need(one.action_type, one.input_parameters) | own
+            steps.append(Step(one, need, (number, position), run))
         plan.add(*steps, resolve_existing=False)
         with futures.ThreadPoolExecutor(self._max_workers, "action") as threads:
             engines.load(plan, engine="parallel", executor=Admission(self._limits, threads)).run()

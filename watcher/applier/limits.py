@@ -2,13 +2,14 @@
 """How many actions run side by side, across all plans of this applier, while they run.
 
 There are no barriers: an action starts as soon as those it waits for are over and every limit it
-counts towards has room; of those that wait, the first in the order of their plans goes first.
+counts towards has room; of those that wait, the one goes first whose plan began first and whose place in it is earlier.
 """
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from watcher.core.solution import CHANGE_SERVICE_STATE
 
@@ -16,6 +17,15 @@ Need = Mapping[Hashable, int]
 """What an action takes one of while it runs, each with how many there are in all."""
 
 TOTAL = "total"
+
+
+class Waiting(NamedTuple):
+    """An action that may run as far as its plan is concerned."""
+
+    place: tuple[int, int]
+    """Number of its plan, and its position in it."""
+    need: Need
+    start: Callable[[], object]
 
 
 class Limits:
@@ -32,7 +42,7 @@ class Limits:
         self._by_type = by_type
         self._lock = Lock()
         self._used: Counter[Hashable] = Counter()
-        self._waiting: list[tuple[Need, Callable[[], object]]] = []
+        self._waiting: list[Waiting] = []
 
     def need(self, action_type: str, parameters: Mapping[str, Any]) -> dict[Hashable, int]:
         """What an action counts towards."""
@@ -48,10 +58,12 @@ class Limits:
             need["service", parameters["resource_name"]] = 1
         return need
 
-    def when_free(self, need: Need, start: Callable[[], object]) -> None:
+    def when_free(
+        self, need: Need, start: Callable[[], object], place: tuple[int, int] = (0, 0)
+    ) -> None:
         """Call ``start``, which must not block, as soon as there is room; ``release`` it then."""
         with self._lock:
-            self._waiting.append((need, start))
+            insort(self._waiting, Waiting(place, need, start), key=lambda one: one.place)
         self._admit()
 
     def release(self, need: Need) -> None:
@@ -70,16 +82,16 @@ class Limits:
     def _admit(self) -> None:
         admitted = []
         with self._lock:
-            kept: list[tuple[Need, Callable[[], object]]] = []
-            for place, (need, start) in enumerate(self._waiting):
+            kept: list[Waiting] = []
+            for number, one in enumerate(self._waiting):
                 if self._used[TOTAL] >= self._total:
-                    kept += self._waiting[place:]
+                    kept += self._waiting[number:]
                     break
-                if any(self._used[key] >= most for key, most in need.items()):
-                    kept.append((need, start))
+                if any(self._used[key] >= most for key, most in one.need.items()):
+                    kept.append(one)
                 else:
-                    self._used.update(need.keys())
-                    admitted.append(start)
+                    self._used.update(one.need.keys())
+                    admitted.append(one.start)
             self._waiting = kept
         for start in admitted:
             start()
