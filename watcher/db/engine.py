@@ -10,7 +10,10 @@ A connection is tried before it is used (``pool_pre_ping``), so a restarted serv
 but the transactions that it cut.
 """
 
+import itertools
+import logging
 import pathlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,12 +24,14 @@ from oslo_db import options as oslo_options
 from oslo_db.sqlalchemy import engines
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from watcher import config
 from watcher.core.errors import Invalid, LostRace, ServiceDown, Unavailable
 from watcher.db import migrations
+
+LOG = logging.getLogger(__name__)
 
 OPTIONS = config.Group(
     "database",
@@ -40,6 +45,13 @@ OPTIONS = config.Group(
         ),
     ],
 )
+
+PASSED_ON = (
+    *("connection_recycle_time", "connection_debug", "connection_parameters", "connection_trace"),
+    *("max_pool_size", "max_overflow", "pool_timeout", "sqlite_synchronous", "mysql_sql_mode"),
+    "mysql_wsrep_sync_wait",
+)
+"""The options that oslo.db's ``create_engine`` takes under their own names."""
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another one on SQLite, which has one writer at a time."""
@@ -130,20 +142,18 @@ class Database:
 
     def _engine(self, connection: str) -> Engine:
         chosen = self._options
-        names = (
-            "connection_recycle_time", "connection_debug", "max_pool_size", "max_overflow",
-            "pool_timeout", "sqlite_synchronous", "connection_trace", "max_retries",
-            "retry_interval", "mysql_sql_mode", "mysql_wsrep_sync_wait", "connection_parameters",
-        )  # fmt: skip
         engine = engines.create_engine(
-            _url(connection), sqlite_fk=True, **{name: chosen[name] for name in names}
+            _url(connection),
+            sqlite_fk=True,
+            max_retries=0,
+            **{name: chosen[name] for name in PASSED_ON},
         )
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sqlite_connected)
             event.listen(engine, "begin", _sqlite_begins)
         if engine.dialect.name in ("mysql", "mariadb"):
             event.listen(engine, "connect", _mysql_connected)
-        engine.dispose()  # oslo.db's trial connection was made before we listened
+        _reach(engine, chosen.max_retries, chosen.retry_interval)
         return engine
 
 
@@ -165,10 +175,37 @@ def translated() -> Iterator[None]:
         raise LostRace("the database broke a deadlock against this change: try again") from error
     except exception.DBNonExistentTable as error:
         raise Unavailable(migrations.explain(None)) from error
-    except (exception.DBConnectionError, exception.DBNonExistentDatabase) as error:
+    except (exception.DBConnectionError, OperationalError) as error:
         raise ServiceDown(f"the database does not answer: {_first_line(error)}") from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise Invalid(f"[database] connection cannot be used: {_first_line(error)}") from error
+
+
+def _reach(engine: Engine, tries: int, pause_s: float) -> None:
+    """Connect once, waiting for a server that does not answer yet; -1 tries wait for ever.
+
+    oslo.db's own loop does not know psycopg's errors for what they are.
+    """
+    attempts = itertools.count(1) if tries == -1 else range(1, max(tries, 1) + 1)
+    for attempt in attempts:
+        try:
+            with engine.connect():
+                return
+        except (exception.DBError, DBAPIError) as error:
+            last = attempt == tries or not _may_pass(error)
+            if last:
+                where = engine.url.render_as_string(hide_password=True)
+                raise ServiceDown(f"database {where}: {_first_line(error)}") from error
+            LOG.warning("the database does not answer, try %s: %s", attempt, _first_line(error))
+            threading.Event().wait(pause_s)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a server may yet come: what it refuses (a name, a password) it refuses for good."""
+    if isinstance(error, exception.DBConnectionError):
+        return True
+    refused = "FATAL" in str(error) and "starting up" not in str(error)
+    return "psycopg.OperationalError" in str(error) and not refused
 
 
 def _first_line(error: Exception) -> str:

@@ -60,7 +60,7 @@ def get(
     query = _query(model, deleted, load)
     for where, order in _ways(model, ident):
         found = session.scalars(
-            query.where(where).order_by(model.deleted, *order, model.id.desc()).limit(1)
+            query.where(where).order_by(model.deleted != 0, *order, model.id.desc()).limit(1)
         ).first()
         if found is not None:
             return found
