@@ -2,7 +2,7 @@
 """How many actions run side by side, across all plans of this applier, while they run.
 
 There are no barriers: an action starts as soon as those it waits for are over and every limit it
-counts towards has room; of those that wait, the one goes first whose plan began first and whose place in it is earlier.
+counts towards has room. Those of earlier plans, and of earlier places in a plan, go first.
 """
 
 from bisect import insort

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits by values: what starts, what waits, what starts when something is over."""
 
+import functools
 from typing import Any
 
 from watcher.applier.limits import TOTAL, Limits
@@ -92,8 +93,9 @@ def test_what_waits_goes_in_the_order_of_the_plans_whenever_it_came() -> None:
     queue.ask("first")
     for name, place in {"d": (1, 0), "c": (0, 9), "b": (0, 2)}.items():
         queue.needs[name] = queue.limits.need("nop", {})
-        start = queue.started.append
-        queue.limits.when_free(queue.needs[name], lambda name=name: start(name), place)
+        queue.limits.when_free(
+            queue.needs[name], functools.partial(queue.started.append, name), place
+        )
     for name in ("first", "b", "c"):
         queue.end(name)
     assert queue.started == ["first", "b", "c", "d"]
