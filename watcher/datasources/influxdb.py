@@ -222,6 +222,10 @@ class InfluxDB:
         try:
             payload = again(self._post, ";".join(statements), self._database(series), deadline)
             return influxql.results(payload, len(statements))
+        except influxql.ReasonLost:
+            if len(statements) > 1:  # the first one alone tells its reason
+                self._ask(statements[:1], series, tries, limit_s)
+            raise
         except ServiceDown as error:
             raise ServiceDown(f"InfluxDB at {self._options.url}: {error}") from error
 
@@ -247,13 +251,15 @@ class InfluxDB:
                 _request_timeout=(left_ms, left_ms),
             )
             with _ended_by(deadline, response):
-                return json.loads(response.read(decode_content=True))
+                body = response.read(decode_content=True)
         except ApiException as error:
             raise _refused(error) from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise ServiceDown("no answer in time ([influxdb] timeout)") from error
         except urllib3.exceptions.HTTPError as error:
             raise _Passing(f"no answer: {_reason(error)}; check that it runs") from error
+        try:
+            return json.loads(body)
         except ValueError as error:
             raise ServiceDown("the answer is not that of an InfluxDB") from error
 
@@ -278,7 +284,7 @@ def _ended_by(deadline: float, response: urllib3.HTTPResponse) -> Iterator[None]
     timer.start()
     try:
         yield
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
+    except urllib3.exceptions.HTTPError as error:
         if expired.is_set():
             raise ServiceDown("no complete answer in time ([influxdb] timeout)") from error
         raise

@@ -33,6 +33,10 @@ class Answer(NamedTuple):
     value: float
 
 
+class ReasonLost(ServiceDown):
+    """One of several statements failed and 1.6 told the end of the others only."""
+
+
 def quoted(name: str) -> str:
     """An identifier: measurement, field, tag."""
     return '"' + _escaped(name).replace('"', r"\"") + '"'
@@ -114,9 +118,11 @@ def results(payload: Any, statements: int) -> list[list[Mapping[str, Any]]]:
     found = payload.get("results")
     if not isinstance(found, list):
         raise ServiceDown("the answer is not that of an InfluxDB")
+    errors = [result["error"] for result in found if "error" in result]
+    if errors:
+        kind = ReasonLost if set(errors) == {"not executed"} else ServiceDown
+        raise kind(f"it answers: {errors[0]}")
     for result in found:
-        if "error" in result:
-            raise ServiceDown(f"it answers: {result['error']}")
         parts = [result, *result.get("series", ())]
         if any(part.get("partial") for part in parts):
             raise ServiceDown(

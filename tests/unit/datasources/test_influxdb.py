@@ -226,6 +226,15 @@ def test_an_answer_that_says_no_is_an_error_and_not_asked_again(
     assert influx.requests == 1
 
 
+def test_a_reason_that_the_server_lost_is_asked_for(serve: Callable[..., str]) -> None:
+    """InfluxDB 1.6 answers two statements, of which the first fails, with this only."""
+    lost = reply({"results": [{"statement_id": 0, "error": "not executed"}]})
+    told = reply({"results": [{"statement_id": 0, "error": "database not found: telegraf"}]})
+    with pytest.raises(ServiceDown, match="it answers: database not found: telegraf"):
+        source(serve(lost, told)).fetch(QUERY, CLUSTER)
+    assert Handler.seen[1]["q"].count("SELECT") == 1
+
+
 def test_an_answer_that_never_ends_is_cut_off_at_the_deadline(serve: Callable[..., str]) -> None:
     influx = source(serve(dribble), timeout=1.0)
     begun = time.monotonic()
