@@ -2,7 +2,9 @@
 """The answers to SELECT.
 
 A series is a wave around the present load: a sample each 10 s, the same wave again each 300 s, so
-that the mean over any multiple of 300 s is the load itself.
+that the mean over any multiple of 300 s is the load itself. One thing differs from the real
+server, and nobody asks for it: a lone max() or min() bears the time of its window, not of its
+sample.
 """
 
 import re
@@ -23,7 +25,7 @@ SAMPLE_S = 10
 WAVE = 30
 """Samples after which a wave repeats."""
 _KEPT_S = 7 * 86400
-_BOOT = 1735689600.0
+BOOT = 1735689600.0
 """When all counters began: 2025-01-01."""
 
 
@@ -72,7 +74,9 @@ def select(query: Select, find: Callable[[str], Frame | None], now: float) -> li
             _FUNCTIONS[call.function](table.columns[call.field], inverse, len(keys))
             for call in query.calls
         ]
-        moment = max(start, 0.0) if query.start is not None or query.every_s else 0.0
+        moment = start if query.start is not None else 0.0
+        if query.every_s:
+            moment = start // query.every_s * query.every_s
         if [call.function for call in query.calls] == ["last"]:
             moment = (np.ceil(end / SAMPLE_S) - 1) * SAMPLE_S
         names = _group_names(query, table)
@@ -158,7 +162,7 @@ def _sample(signal: Signal, start: float, end: float) -> Samples:
     first, after = int(np.ceil(start / SAMPLE_S)), int(np.ceil(end / SAMPLE_S))
     amount = max(0, after - first)
     if signal.counter:
-        times = np.linspace(first, max(first, after - 1), 2)[: min(amount, 2)] * SAMPLE_S - _BOOT
+        times = np.linspace(first, max(first, after - 1), 2)[: min(amount, 2)] * SAMPLE_S - BOOT
         weights = np.full(times.size, amount / max(1, times.size))
         return Samples(signal.mean[:, None] * times, weights, times.size - 1)
     whole, rest = divmod(amount, WAVE)

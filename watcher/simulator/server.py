@@ -10,10 +10,12 @@ from typing import Any
 
 from cheroot import wsgi
 
+from watcher.core.cluster import Cluster
 from watcher.core.errors import NotFound
 from watcher.simulator import migrations
 from watcher.simulator.clock import Clock
 from watcher.simulator.cloud import Cloud
+from watcher.simulator.columns import Loads, loads, to_cluster
 from watcher.simulator.faults import Faults
 from watcher.simulator.influx import DATABASE, Influx
 from watcher.simulator.keystone import Keystone
@@ -96,9 +98,10 @@ class Simulator:
         self._thread = threading.Thread(target=server.serve, name="simulator", daemon=True)
         self._thread.start()
         root = f"http://127.0.0.1:{server.bind_addr[1]}"
-        return Urls(
+        self.urls = Urls(
             f"{root}/identity", f"{root}/compute/v2.1", f"{root}/placement", f"{root}/influxdb"
         )
+        return self.urls
 
     def stop(self) -> None:
         """Stop listening; delayed answers are not waited for."""
@@ -108,11 +111,22 @@ class Simulator:
             self._thread.join()
 
     def __enter__(self) -> "Simulator":
-        self.urls = self.start()
+        self.start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.stop()
+
+    def register(self, service_type: str, url: str) -> None:
+        """Put a service into the catalogue, or change where it is."""
+        with self.cloud.lock:
+            self.keystone.endpoints[service_type] = url
+
+    def look(self) -> tuple[Cluster, Loads]:
+        """The cloud at this moment, without HTTP: for pictures and for checks."""
+        with self.cloud.lock:
+            migrations.advance(self.world, self.cloud.clock.now())
+            return to_cluster(self.world), loads(self.world)
 
     def delete_server(self, server_uuid: str) -> None:
         """An instance is gone, as if somebody else had deleted it."""

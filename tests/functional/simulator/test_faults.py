@@ -116,6 +116,15 @@ def test_a_failed_migration_leaves_an_active_server_and_novas_text(
     assert bench.ended(uuid, "error", "completed")["status"] == "completed"
 
 
+def test_the_cloud_can_be_looked_at_without_http(simulator: Simulator, bench: Bench) -> None:
+    uuid, _source, dest = bench.movable()
+    bench.live(uuid, dest)
+    bench.ended(uuid, "completed")
+    cluster, _loads = simulator.look()
+    row = cluster.instances.row_by_uuid[uuid]
+    assert cluster.hosts.name[cluster.instances.host[row]] == dest
+
+
 def test_an_unknown_outcome_is_refused(simulator: Simulator) -> None:
     with pytest.raises(errors.Invalid, match="'explodes'"):
         simulator.faults.move("explodes")

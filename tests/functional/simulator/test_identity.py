@@ -133,6 +133,11 @@ def test_the_catalogue_names_watcher_where_it_was_told() -> None:
     }
 
 
+def test_a_service_can_be_registered_later(simulator: Simulator, login: Login) -> None:
+    simulator.register("infra-optim", "http://127.0.0.1:1234")
+    assert login().get_endpoint(service_type="infra-optim") == "http://127.0.0.1:1234"
+
+
 @pytest.mark.parametrize("user", ["member", "reader"])
 def test_who_is_no_admin_sees_one_project_and_no_hosts(
     simulator: Simulator, login: Login, user: str
