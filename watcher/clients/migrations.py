@@ -9,7 +9,6 @@ whichever (https://docs.openstack.org/api-ref/compute/#migrations-os-migrations)
 """
 
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.core.errors import ActionFailed, NotFound, ServiceDown, WatcherError
+from watcher.core.errors import ActionFailed, Invalid, NotFound, ServiceDown, WatcherError
 
 LOG = logging.getLogger(__name__)
 
@@ -27,10 +26,16 @@ RECORDS_VERSION = "2.59"
 """The microversion from which records have pages and ``changes-since``; as old as 2.56 itself."""
 ABORT_VERSION = "2.65"
 """From here on a live migration that still waits can be aborted too."""
+DETAILS_VERSION = "2.84"
+"""From here on the events of a server action say what went wrong."""
 IN_PROGRESS = frozenset({"accepted", "queued", "preparing", "running", "post-migrating"})
 """A live migration that Nova is at."""
 FAILED = frozenset({"error", "failed", "cancelled", "reverted"})
 """A migration that is over without the server having moved for good."""
+EVENTS_VERSION = "2.84"
+"""From here on the events of a server action have ``details``: the error without a traceback."""
+REASON_POLLS, REASON_POLL_S = 10, 0.5
+"""How long the reason of a failure is waited for, after the record says that there was one."""
 TIMEOUT_S = 60.0
 
 
@@ -162,7 +167,7 @@ class Migrations:
                 if move.record and move.record.status in until:
                     return move.record
                 if move.status in FAILED:
-                    raise ActionFailed(self._reason(move))
+                    raise ActionFailed(self._reason(move, stop))
                 quiet, mark = self._progress(move, quiet, mark)
                 if quiet > self.quiet_polls:
                     waited_s = self.quiet_polls * self.interval_s
@@ -263,24 +268,33 @@ class Migrations:
             if row["id"] == wanted
         )
 
-    def _reason(self, move: Move) -> str:
+    def _reason(self, move: Move, stop: Event) -> str:
         """Why a migration failed, in Nova's own words as far as it has any."""
         fate = f"{self._name(move)} of instance {move.server_uuid} ended as {move.status}"
         try:
-            text = self._event_text(move) or self._fault_text(move)
+            text = self._event_text(move)
+            for _ in range(REASON_POLLS):
+                # Nova closes the record first and writes down why a moment later.
+                if text or stop.wait(REASON_POLL_S):
+                    break
+                text = self._event_text(move)
+            text = text or self._fault_text(move)
         except WatcherError as error:
             return f"{fate}; Nova's reason could not be read ({error})"
         return f"{fate}: {text}" if text else f"{fate}; Nova gives no reason"
 
     def _event_text(self, move: Move) -> str:
-        """What the last failed event of our server action says."""
+        """What the innermost failed event of our server action says (Nova lists the newest first).
+
+        The outer ones say that no host could be found, which is what the inner one explains.
+        """
         if not move.request_id:
             return ""
         path = f"/servers/{move.server_uuid}/os-instance-actions/{move.request_id}"
-        events = self._get(path, self._version)["instanceAction"].get("events", [])
-        failed = [event for event in events if event.get("traceback")]
-        failed.sort(key=lambda event: str(event["start_time"]))
-        return last_words(failed[-1]["traceback"]) if failed else ""
+        events = self._get(path, DETAILS_VERSION)["instanceAction"].get("events", [])
+        failed = [event for event in events if event["details"]]
+        innermost = max(failed, key=lambda event: str(event["start_time"]), default=None)
+        return " ".join(str(innermost["details"]).split()) if innermost else ""
 
     def _fault_text(self, move: Move) -> str:
         server = self._get(f"/servers/{move.server_uuid}", self._version)["server"]
@@ -310,15 +324,3 @@ class Migrations:
                 )
 
         return retrying(*self._retries)(once).json()
-
-
-def last_words(traceback: str) -> str:
-    """The error at the end of one of Nova's tracebacks, without its class and on one line.
-
-    An error that came over RPC carries the traceback of the other side behind its text.
-    """
-    own = traceback.split("\n['Traceback")[0].strip().splitlines()
-    frames = [number for number, line in enumerate(own) if line.startswith((" ", "Traceback "))]
-    text = " ".join(own[frames[-1] + 1 :] if frames else own)
-    text = re.sub(r"^([a-z_]\w*\.)*[A-Z]\w*: ", "", text)
-    return re.sub(r"^Remote error: [A-Z]\w+ ", "", text).strip()
