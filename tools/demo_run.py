@@ -115,6 +115,7 @@ def environment(urls: Urls) -> dict[str, str]:
         "OS_IDENTITY_API_VERSION": "3",
         "OS_INFRA_OPTIM_API_VERSION": "1.7",
         "PYTHONWARNINGS": "ignore",
+        "CLIFF_MAX_TERM_WIDTH": "110",
     }
 
 
@@ -198,10 +199,19 @@ class Client:
             if row["State"] != last:
                 last = row["State"]
                 print(f"  {kind} is {last}", flush=True)
+            if kind == "actionplan" and last == "ONGOING":
+                self._progress(ident)
             if last in ends:
                 return row
             pause.wait(0.5)
         sys.exit(f"{kind} {ident} is still {last}")
+
+
+    def _progress(self, plan: str) -> None:
+        """How many actions have ended by now."""
+        actions = self.ask(f"action list --action-plan {plan} --limit 0")
+        ended = sum(action["State"] not in ("PENDING", "ONGOING") for action in actions)
+        print(f"  {ended} of {len(actions)} actions have ended", flush=True)
 
 
 def trip(client: Client, simulator: Simulator) -> None:
@@ -221,7 +231,7 @@ def trip(client: Client, simulator: Simulator) -> None:
     actions = client.ask(f"action list --action-plan {plan} --detail --limit 0")
     count = sum(action["Action"] == "migrate" for action in actions)
     say(f"{len(actions)} actions, {count} of them migrations. Executing them:")
-    client.show(f"actionplan start {plan}")
+    client.show(f"actionplan start {plan} -c UUID -c State")
     client.wait("actionplan", plan, ("SUCCEEDED", "FAILED", "CANCELLED"))
     conclude(client, simulator, plan, before)
 
