@@ -193,10 +193,6 @@ class Nova:
                 return list(found.values())
             found |= {body["id"]: (_group(body), tuple(body["members"])) for body in page}
 
-    def flavors(self) -> list[Mapping[str, Any]]:
-        """Every flavor, public or not, as Nova tells it."""
-        return list(self._pages("flavors/detail", "flavors", is_public="None"))
-
     def disable_service(self, uuid: str, reason: str) -> None:
         """Take a compute service out of scheduling, with a reason people can read."""
         self._switch(uuid, {"status": "disabled", "disabled_reason": reason})

@@ -228,6 +228,15 @@ def translated(service: str) -> Iterator[None]:
         raise _answered(service, error.http_status, _own_words(error)) from error
     except nova_errors.ClientException as error:
         raise _answered(service, error.code, error.message or error) from error
+    except keystone_errors.AuthPluginException as error:
+        raise Invalid(
+            f"credentials in [{service}] or [{SHARED}] cannot be used: {_line(error)}"
+        ) from error
+    except keystone_errors.CatalogException as error:
+        raise ServiceDown(
+            f"{service.title()} is not in Keystone's catalog: {_line(error)} Check region_name,"
+            f" valid_interfaces and endpoint_override in [{service}]"
+        ) from error
     except keystone_errors.ClientException as error:
         raise _unanswered(service, error) from error
     except nova_errors.UnsupportedVersion as error:

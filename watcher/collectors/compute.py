@@ -31,9 +31,6 @@ OPTIONS = Group(
     "collector",
     "Reading the cloud",
     [
-        cfg.ListOpt(
-            "collector_plugins", default=["compute"], help="Which models of the cloud are kept."
-        ),
         cfg.IntOpt(
             "api_query_max_retries",
             default=10,

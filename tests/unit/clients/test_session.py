@@ -76,6 +76,22 @@ def test_without_credentials_the_error_names_the_section_to_fill(configure: Conf
         _ = Clients(configure("")).compute
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("auth_type = password\n", "auth_url"),
+        ("auth_type = pasword\n", "pasword could not be found"),
+    ],
+)
+def test_credentials_that_cannot_be_used_are_told_as_such(
+    configure: Configure, text: str, reason: str
+) -> None:
+    clients = Clients(configure(f"[watcher_clients_auth]\n{text}"))
+    with pytest.raises(Invalid, match=r"\[watcher_clients_auth\] cannot be used") as caught:
+        _ = clients.compute
+    assert reason in str(caught.value)
+
+
 def test_services_without_own_credentials_share_one_session(
     configure: Configure, closed_url: str
 ) -> None:
@@ -165,7 +181,11 @@ def test_a_nova_that_is_not_there_is_named_with_its_address(
         (keystone_errors.ServiceUnavailable(message="later"), ServiceDown, "HTTP 503: later"),
         (nova_errors.RateLimit(429, "slow down"), ServiceDown, "HTTP 429: slow down"),
         (keystone_errors.Unauthorized(message="who?"), ServiceDown, "credentials were refused"),
-        (keystone_errors.EndpointNotFound("no endpoint"), ServiceDown, "no endpoint"),
+        (
+            keystone_errors.EndpointNotFound("None."),
+            ServiceDown,
+            "not in Keystone's catalog: None.",
+        ),
         (keystone_errors.SSLError("bad certificate"), ServiceDown, "bad certificate"),
         (nova_errors.UnsupportedVersion("2.200 is too new"), Invalid, "2.200 is too new"),
     ],
