@@ -282,9 +282,10 @@ class _Case:
     def indicators(self, packing: Packing) -> dict[str, float]:
         """The goal's, and how far from the best the result can be at most."""
         gap = packing.after - packing.bound
+        released = int(self.disabled.sum()) - int(self._reopened.sum())
         return {
             "compute_nodes_count": int(self.hosts.usable.sum()),
-            "released_compute_nodes_count": int(self.disabled.sum()),
+            "released_compute_nodes_count": max(released, 0),
             "instance_migrations_count": len(self.placement.moves()),
             "hosts_in_use_before": packing.before,
             "hosts_in_use_after": packing.after,
