@@ -162,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for group in (config.OPTIONS, engine.OPTIONS):
         group.register(conf)
     log.register_options(conf)
+    conf.set_default("use_stderr", True)  # stdout is for what was asked
     conf.register_cli_opt(cfg.SubCommandOpt("chosen", title="verbs", handler=_add_verbs))
 
     def work() -> None:

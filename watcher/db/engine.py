@@ -101,11 +101,17 @@ class Database:
         """A session whose work is kept as a whole, or not at all when an error leaves the block.
 
         What was registered with ``after_commit`` runs when the work is safe, and outside of it.
+        Rows that took part in failed work can still be looked at; what they show may be what was
+        tried.
         """
         with translated(), self._writers() as session:
             session.info["announces"] = self._announce is not None
-            with session.begin():
+            try:
                 yield session
+                session.commit()
+            except BaseException:
+                session.expunge_all()  # else the rollback would empty the rows
+                raise
         if self._announce and (changes := session.info.get("changes")):
             self._announce(changes)
         for work in session.info.get("after_commit", ()):

@@ -42,7 +42,7 @@ def _sorted_by(query: Select[Any], model: type[Any], key: str) -> tuple[Select[A
     if key in mapper.column_attrs:
         return query, getattr(model, key)
     name, _, attribute = key.rpartition("_")
-    if name in mapper.relationships:
+    if name in mapper.relationships and not mapper.relationships[name].uselist:
         related = mapper.relationships[name].mapper.class_
         if attribute in inspect(related).column_attrs:
             other = aliased(related)

@@ -7,7 +7,8 @@ are told. Everything that writes leaves a ``Change`` on the session, announced a
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -117,8 +118,9 @@ def add_all(session: Session, rows: Iterable[Base]) -> None:
     for row in rows:
         if isinstance(row, models.WithUuid) and not row.uuid:
             row.uuid = uuidutils.generate_uuid()
-    session.add_all(rows)
-    _flush(session, rows)
+    with _unique(rows):
+        session.add_all(rows)
+        session.flush()
     for row in rows:
         _note(session, "create", row)
 
@@ -129,10 +131,9 @@ def change(session: Session, row: M, **values: Any) -> M:
         raise ValueError("a state moves by transition() only")
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     if changed:
-        session.add(row)  # a row from an earlier session is taken into this one
-        for name, value in changed.items():
-            setattr(row, name, value)
-        _flush(session, [row])
+        with _unique([row], **changed):
+            if not _swapped(session, row, [], changed):
+                raise NotFound(type(row).__name__, _ident(row))
         _note(session, "update", row, getattr(row, "state", None))
     return row
 
@@ -156,7 +157,7 @@ def transition(
     lifecycle = models.LIFECYCLES[model]
     old_state: str = row.state  # type: ignore[attr-defined]
     if message is not None:
-        values["status_message"] = models.cut(message)
+        values["status_message"] = message
     conditions = [model.state.in_(sorted(lifecycle.sources(to)))]  # type: ignore[attr-defined]
     if epoch is not None:
         conditions += _fence(session, row, epoch)
@@ -256,11 +257,13 @@ def _ways(model: type[Any], ident: str | int) -> list[Way]:
     return ways
 
 
-def _flush(session: Session, rows: list[Any]) -> None:
-    names = ", ".join(getattr(row, "name", None) or _ident(row) for row in rows[:3])
+@contextmanager
+def _unique(rows: list[Any], *, name: str | None = None, **_values: Any) -> Iterator[None]:
+    """Turn a violated unique constraint into AlreadyExists with the names that were wanted."""
     try:
-        session.flush()
+        yield
     except DBDuplicateEntry as error:
+        names = ", ".join(name or getattr(row, "name", None) or _ident(row) for row in rows[:3])
         kind = type(rows[0]).__name__
         raise AlreadyExists(f"{kind} {names} exists already: choose another name") from error
 
@@ -276,6 +279,8 @@ def _swapped(session: Session, row: Base, conditions: list[Any], values: dict[st
     """One UPDATE that finds the row only under these conditions; the row then shows the values."""
     model = type(row)
     values = {"updated_at": timeutils.utcnow(), **values}
+    if "status_message" in values:
+        values["status_message"] = models.cut(values["status_message"])
     done = session.execute(
         update(model).where(model.id == row.id, *conditions).values(**values),
         execution_options={"synchronize_session": False},

@@ -54,7 +54,7 @@ def states(table: str, names: str) -> list[Any]:
     allowed = ", ".join(f"'{name}'" for name in names.split())
     return [
         text("state", 20),
-        sa.CheckConstraint(f"state IN ({allowed})", name=f"ck_{table}_state"),
+        sa.CheckConstraint(f"state IN ({allowed})", name=op.f(f"ck_{table}_state")),
         sa.Index(f"ix_{table}_deleted_state", "deleted", "state"),
     ]
 

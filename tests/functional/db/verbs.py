@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs promise on every database: run on SQLite here, on servers by integration."""
+
+import contextlib
+import datetime
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.exc import InvalidRequestError
+
+from tests.functional.db import rows
+from watcher.core.errors import AlreadyExists, Invalid, LostRace, NotFound
+from watcher.db import store
+from watcher.db.engine import after_commit
+from watcher.db.models import (
+    Action,
+    ActionPlan,
+    Audit,
+    AuditTemplate,
+    EfficacyIndicator,
+    Goal,
+    Service,
+    Strategy,
+)
+
+NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, 250_000)
+
+
+class Getting:
+    """``get`` and ``every``."""
+
+    def test_a_row_is_found_by_uuid_in_any_case_and_by_name(self, database):
+        audit = rows.make(database).audit
+        with database.reading() as session:
+            assert store.get(session, Audit, audit.uuid.upper()).id == audit.id
+            assert store.get(session, Audit, "one").id == audit.id
+
+    def test_only_goals_and_strategies_are_found_whatever_the_case_of_their_name(self, database):
+        made = rows.make(database)
+        with database.reading() as session:
+            assert store.get(session, Goal, "GOAL-one").id == made.goal.id
+            assert store.get(session, Strategy, "Strategy-ONE").id == made.strategy.id
+            with pytest.raises(NotFound, match="Audit ONE could not be found"):
+                store.get(session, Audit, "ONE")
+
+    def test_a_name_that_looks_like_a_number_is_a_name(self, database):
+        made = rows.make(database, "1")
+        with database.reading() as session:
+            assert store.get(session, Audit, "1").uuid == made.audit.uuid
+            with pytest.raises(NotFound):
+                store.get(session, ActionPlan, "1")
+
+    def test_a_service_is_found_by_number_or_by_name_the_one_seen_last(self, database):
+        with database.writing() as session:
+            old = store.add(session, Service(name="watcher-applier", host="a", last_seen_up=NOON))
+            later = NOON + datetime.timedelta(seconds=1)
+            new = store.add(session, Service(name="watcher-applier", host="b", last_seen_up=later))
+        with database.reading() as session:
+            assert store.get(session, Service, str(old.id)).host == "a"
+            assert store.get(session, Service, "watcher-applier").id == new.id
+
+    def test_a_deleted_row_is_found_on_request_and_after_a_live_one_of_its_name(self, database):
+        with database.writing() as session:
+            old = store.add(session, Goal(name="dummy", display_name="old"))
+            store.delete(session, old)
+            with pytest.raises(NotFound):
+                store.get(session, Goal, "dummy")
+            assert store.get(session, Goal, "dummy", deleted=True).display_name == "old"
+            store.add(session, Goal(name="dummy", display_name="new"))
+            assert store.get(session, Goal, "dummy", deleted=True).display_name == "new"
+
+    def test_what_was_not_loaded_raises_and_what_was_loaded_outlives_the_session(self, database):
+        plan = rows.make(database).plan
+        with database.reading() as session:
+            bare = store.get(session, ActionPlan, plan.uuid)
+            with pytest.raises(InvalidRequestError, match="lazy='raise'"):
+                _ = bare.audit
+        with database.reading() as session:
+            full = store.get(
+                session, ActionPlan, plan.uuid, load=("audit.goal", "strategy", "indicators")
+            )
+        assert full.audit.goal.name == "goal-one"
+        assert full.strategy.name == "strategy-one"
+        assert [indicator.value for indicator in full.indicators] == [0.1]
+
+    def test_every_row_that_fits_comes_oldest_first_without_deleted_ones(self, database):
+        made = rows.make(database, actions=3)
+        mine = Action.action_plan_id == made.plan.id
+        with database.writing() as session:
+            store.delete(session, made.actions[1])
+            assert [row.position for row in store.every(session, Action, mine)] == [0, 2]
+            everything = store.every(session, Action, mine, deleted=True)
+            assert [row.position for row in everything] == [0, 1, 2]
+
+
+class Paging:
+    """``page``."""
+
+    @pytest.fixture
+    def audits(self, database):
+        """Six audits of two goals; every second one has a strategy and a start time."""
+        with database.writing() as session:
+            goals = [Goal(name=name, display_name=name) for name in ("b", "a")]
+            store.add_all(session, goals)
+            strategy = store.add(
+                session, Strategy(name="s", display_name="s", goal_id=goals[0].id)
+            )
+            audits = [
+                Audit(
+                    name=f"audit-{number}",
+                    audit_type="ONESHOT",
+                    goal_id=goals[number % 2].id,
+                    strategy_id=strategy.id if number % 2 else None,
+                    start_time=NOON if number % 2 else None,
+                )
+                for number in range(6)
+            ]
+            store.add_all(session, audits)
+        return audits
+
+    def walk(self, database, limit, **asked):
+        """The numbers of all audits, page by page."""
+        names, marker, more = [], None, True
+        with database.reading() as session:
+            while more:
+                found, more = store.page(session, Audit, limit=limit, marker=marker, **asked)
+                assert len(found) == limit or not more
+                names += [int(row.name[-1]) for row in found]
+                marker = found[-1].uuid if found else None
+        return names
+
+    @pytest.mark.parametrize("limit", [1, 2, 4, 6, 100])
+    @pytest.mark.parametrize(
+        ("key", "rising", "falling"),
+        [
+            ("id", [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
+            ("name", [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
+            ("start_time", [0, 2, 4, 1, 3, 5], [5, 3, 1, 4, 2, 0]),
+            ("goal_name", [1, 3, 5, 0, 2, 4], [4, 2, 0, 5, 3, 1]),
+            ("strategy_name", [0, 2, 4, 1, 3, 5], [5, 3, 1, 4, 2, 0]),
+            ("state", [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
+        ],
+    )
+    def test_pages_of_any_size_join_to_the_whole_in_order_nulls_first(
+        self, database, audits, key, rising, falling, limit
+    ):
+        assert len(audits) == 6
+        assert self.walk(database, limit, sort_key=key) == rising
+        assert self.walk(database, limit, sort_key=key, ascending=False) == falling
+
+    def test_a_row_deleted_between_two_pages_hides_no_other(self, database, audits):
+        with database.writing() as session:
+            first, more = store.page(session, Audit, limit=2)
+            assert more
+            store.transition(session, audits[0], "CANCELLED")
+            store.delete(session, audits[0])
+            second, _ = store.page(session, Audit, limit=2, marker=first[1])
+        assert [row.name for row in second] == ["audit-2", "audit-3"]
+
+    def test_filters_and_no_limit(self, database, audits):
+        with database.reading() as session:
+            found, more = store.page(
+                session, Audit, Audit.goal.has(Goal.name == "a"), limit=None, load=("goal",)
+            )
+        assert ([row.name[-1] for row in found], more) == (["1", "3", "5"], False)
+        assert {row.goal.name for row in found} == {"a"}
+        assert len(audits) == 6
+
+    @pytest.mark.parametrize("key", ["nonsense", "goal", "goal_nonsense", "indicators_id"])
+    def test_a_key_that_is_none_is_refused(self, database, key):
+        with database.reading() as session, pytest.raises(Invalid, match="cannot be sorted by"):
+            store.page(session, ActionPlan, limit=1, sort_key=key)
+
+    def test_an_unknown_marker_is_not_found(self, database):
+        with database.reading() as session, pytest.raises(NotFound):
+            store.page(session, Audit, limit=1, marker="nobody")
+
+
+class Writing:
+    """``add``, ``change``, ``delete`` and what happens around a commit."""
+
+    def test_values_come_back_as_they_went(self, database):
+        value = {"a": [1, None, {"b": "ü😀"}], "c": 0.1}
+        with database.writing() as session:
+            goal = store.add(
+                session, Goal(name="g😀", display_name="ü", efficacy_specification=[value])
+            )
+            store.add(
+                session,
+                Audit(name="a", audit_type="EVENT", goal_id=goal.id, parameters=value,
+                      next_run_time=NOON, force=True),
+            )  # fmt: skip
+        with database.reading() as session:
+            audit = store.get(session, Audit, "a", load=("goal",))
+        assert audit.goal.name == "g😀"
+        assert audit.goal.efficacy_specification == [value]
+        assert (audit.parameters, audit.scope, audit.interval) == (value, [], None)
+        assert (audit.next_run_time, audit.force, audit.auto_trigger) == (NOON, True, False)
+        assert (audit.state, audit.deleted, audit.updated_at) == ("PENDING", 0, None)
+        assert len(audit.uuid) == 36
+
+    def test_a_taken_name_is_refused_and_free_again_once_its_row_is_deleted(self, database):
+        made = rows.make(database)
+        again = {"name": "one", "audit_type": "ONESHOT", "goal_id": made.goal.id}
+        with (
+            pytest.raises(AlreadyExists, match="Audit one exists already"),
+            database.writing() as s,
+        ):
+            store.add(s, Audit(**again))
+        rows.move(database, made.audit, "CANCELLED")
+        with database.writing() as session:
+            store.delete(session, made.audit)
+            store.add(session, Audit(**again))
+
+    def test_renaming_to_a_taken_name_is_refused(self, database):
+        rows.make(database, "one")
+        two = rows.make(database, "two").audit
+        number = two.id
+        with pytest.raises(AlreadyExists), database.writing() as session:
+            store.change(session, two, name="one")
+        with database.reading() as session:
+            assert store.get(session, Audit, "two").id == number
+
+    def test_a_change_is_kept_and_dated_even_if_the_row_is_from_an_earlier_session(self, database):
+        audit = rows.make(database).audit
+        with database.writing() as session:
+            store.change(session, audit, interval="10", parameters={"a": 1})
+        with database.reading() as session:
+            found = store.get(session, Audit, audit.uuid)
+        assert (found.interval, found.parameters) == ("10", {"a": 1})
+        assert found.updated_at >= found.created_at
+
+    def test_a_change_to_what_is_there_already_is_none(self, database, announced):
+        audit = rows.make(database).audit
+        del announced[:]
+        with database.writing() as session:
+            store.change(session, audit, interval=None, scope=[])
+        assert announced == []
+        assert audit.updated_at is None
+
+    def test_a_state_cannot_be_changed_in_passing(self, database):
+        audit = rows.make(database).audit
+        with database.writing() as session, pytest.raises(ValueError, match="transition"):
+            store.change(session, audit, state="ONGOING")
+
+    def test_deleting_a_plan_takes_its_actions_and_indicators(self, database):
+        made = rows.make(database)
+        other = rows.make(database, "other")
+        with database.writing() as session:
+            store.delete(session, made.plan)
+        with database.reading() as session:
+            with pytest.raises(NotFound):
+                store.get(session, ActionPlan, made.plan.uuid)
+            plan = store.get(session, ActionPlan, made.plan.uuid, deleted=True)
+            assert (plan.state, plan.deleted) == ("DELETED", plan.id)
+            assert plan.deleted_at is not None
+            actions = store.every(session, Action, deleted=True)
+            assert [(row.state, row.deleted) for row in actions] == [
+                *(("DELETED", row.id) for row in made.actions),
+                *(("PENDING", 0) for row in other.actions),
+            ]
+            assert [row.action_plan_id for row in store.every(session, EfficacyIndicator)] == [
+                other.plan.id
+            ]
+
+    def test_deleting_an_audit_keeps_its_plan(self, database):
+        made = rows.make(database)
+        rows.move(database, made.audit, "ONGOING", "SUCCEEDED")
+        with database.writing() as session:
+            store.delete(session, made.audit)
+            plan = store.get(session, ActionPlan, made.plan.uuid, load=("audit",))
+        assert (plan.state, plan.audit.deleted) == ("RECOMMENDED", made.audit.id)
+
+    def test_deleting_twice_or_what_is_at_work_is_refused(self, database):
+        made = rows.make(database)
+        with database.writing() as session:
+            template = store.add(session, AuditTemplate(name="t", goal_id=made.goal.id))
+            store.delete(session, template)
+            with pytest.raises(NotFound):
+                store.delete(session, template)
+        rows.move(database, made.audit, "ONGOING")
+        with pytest.raises(LostRace, match="is ONGOING"), database.writing() as session:
+            store.delete(session, made.audit)
+
+    def test_an_error_leaves_nothing_behind_and_nothing_is_announced(self, database, announced):
+        done = []
+        with contextlib.suppress(RuntimeError), database.writing() as session:
+            goal = store.add(session, Goal(name="g", display_name="g"))
+            after_commit(session, lambda: done.append("never"))
+            raise RuntimeError
+        assert goal.name == "g"
+        with database.reading() as session:
+            assert store.every(session, Goal) == []
+        assert (done, announced) == ([], [])
+
+    def test_work_for_after_the_commit_finds_it_done(self, database):
+        seen = []
+
+        def look():
+            with database.reading() as session:
+                seen.append(store.get(session, Goal, "g").display_name)
+
+        with database.writing() as session:
+            store.add(session, Goal(name="g", display_name="shown"))
+            after_commit(session, look)
+        assert seen == ["shown"]
+
+    def test_changes_are_announced_in_order_with_the_states_of_their_time(
+        self, database, announced
+    ):
+        with database.writing() as session:
+            goal = store.add(session, Goal(name="g", display_name="g"))
+            audit = store.add(session, Audit(name="a", audit_type="ONESHOT", goal_id=goal.id))
+            store.transition(session, audit, "ONGOING")
+            store.transition(session, audit, "SUCCEEDED")
+            store.delete(session, audit)
+        assert [(change.kind, change.old_state, change.state) for change in announced] == [
+            ("create", None, None),
+            ("create", None, "PENDING"),
+            ("update", "PENDING", "ONGOING"),
+            ("update", "ONGOING", "SUCCEEDED"),
+            ("update", "SUCCEEDED", "DELETED"),
+            ("delete", "SUCCEEDED", "DELETED"),
+        ]
+
+    def test_announced_rows_have_what_a_payload_shows(self, database, announced):
+        rows.make(database)
+        shown = {type(change.row).__name__: change.row for change in announced}
+        assert shown["Audit"].goal.name == "goal-one"
+        assert shown["ActionPlan"].audit.strategy.name == "strategy-one"
+        assert shown["Action"].action_plan.audit.goal.name == "goal-one"
+
+
+class Moving:
+    """``transition`` and ``swap``."""
+
+    def test_a_move_is_kept_dated_told_and_logged(self, database, caplog):
+        caplog.set_level(logging.INFO, "watcher.db.store")
+        audit = rows.make(database).audit
+        with database.writing() as session:
+            store.transition(session, audit, "ONGOING", "picked up", hostname="engine-1")
+        with database.reading() as session:
+            found = store.get(session, Audit, audit.uuid)
+        assert (found.state, found.status_message, found.hostname) == (
+            "ONGOING", "picked up", "engine-1",
+        )  # fmt: skip
+        assert found.updated_at is not None
+        assert (audit.state, audit.hostname) == ("ONGOING", "engine-1")
+        assert caplog.messages == [f"audit {audit.uuid}: PENDING -> ONGOING (picked up)"]
+
+    def test_a_long_message_is_cut_to_its_column(self, database):
+        audit = rows.make(database).audit
+        with database.writing() as session:
+            store.transition(session, audit, "ONGOING", "ü" * 300)
+        with database.reading() as session:
+            found = store.get(session, Audit, audit.uuid).status_message
+        assert found == "ü" * 254 + "…"
+
+    def test_a_move_the_lifecycle_does_not_have_names_both_states(self, database):
+        plan = rows.make(database).plan
+        with pytest.raises(LostRace, match="is RECOMMENDED and cannot become ONGOING"):
+            rows.move(database, plan, "ONGOING")
+
+    def test_who_comes_late_learns_the_state_of_now_not_of_its_own_row(self, database):
+        made = rows.make(database)
+        with database.reading() as session:
+            stale = store.get(session, Audit, made.audit.uuid)
+        rows.move(database, made.audit, "CANCELLED")
+        with pytest.raises(LostRace, match="is CANCELLED and cannot become ONGOING"):
+            rows.move(database, stale, "ONGOING")
+        assert stale.state == "PENDING"
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_of_sixteen_writers_one_wins(self, database, attempt):
+        uuid = rows.make(database, f"race-{attempt}").audit.uuid
+        together = threading.Barrier(16)
+
+        def claim(number):
+            with database.reading() as session:
+                audit = store.get(session, Audit, uuid)
+            together.wait(timeout=30)
+            try:
+                with database.writing() as session:
+                    store.transition(session, audit, "ONGOING", hostname=f"host-{number}")
+            except LostRace as error:
+                return str(error)
+            return f"host-{number}"
+
+        with ThreadPoolExecutor(16) as pool:
+            answers = sorted(pool.map(claim, range(16)))
+        lost = f"audit {uuid} is ONGOING and cannot become ONGOING"
+        with database.reading() as session:
+            assert answers == [lost] * 15 + [store.get(session, Audit, uuid).hostname]
+
+    def test_of_sixteen_takers_of_a_plan_one_wins(self, database):
+        uuid = rows.make(database).plan.uuid
+        together = threading.Barrier(16)
+
+        def take(number):
+            with database.reading() as session:
+                plan = store.get(session, ActionPlan, uuid)
+            together.wait(timeout=30)
+            try:
+                with database.writing() as session:
+                    store.swap(session, plan, "epoch", epoch=plan.epoch + 1, hostname=str(number))
+            except LostRace:
+                return None
+            return plan
+
+        with ThreadPoolExecutor(16) as pool:
+            winners = list(filter(None, pool.map(take, range(16))))
+        assert [plan.epoch for plan in winners] == [1]
+
+    def test_an_old_epoch_writes_neither_plan_nor_action(self, database):
+        made = rows.make(database)
+        rows.move(database, made.plan, "PENDING", "ONGOING")
+        with database.writing() as session:
+            store.swap(session, made.plan, "epoch", epoch=1)
+            store.transition(session, made.actions[0], "ONGOING", epoch=1)
+        for row, state in ((made.plan, "SUCCEEDED"), (made.actions[0], "SUCCEEDED")):
+            with pytest.raises(LostRace, match="epoch 0 is over"), database.writing() as session:
+                store.transition(session, row, state, epoch=0)
+            with database.writing() as session:
+                store.transition(session, row, state, epoch=1)
+
+    def test_a_swap_sees_a_null_as_a_value(self, database):
+        audit = rows.make(database).audit
+        with database.reading() as session:
+            other = store.get(session, Audit, audit.uuid)
+        with database.writing() as session:
+            store.swap(session, audit, "next_run_time", next_run_time=NOON)
+        with pytest.raises(LostRace, match="changed next_run_time"), database.writing() as session:
+            store.swap(session, other, "next_run_time", next_run_time=None)
+        with database.writing() as session:
+            store.swap(session, audit, "next_run_time", next_run_time=None)
+
+    def test_the_database_itself_refuses_a_state_that_is_none(self, database):
+        made = rows.make(database)
+        with (
+            pytest.raises(Exception, match=r"(?i)constraint|ck_audits_state"),
+            database.writing() as session,
+        ):
+            store.add(
+                session,
+                Audit(name="x", audit_type="ONESHOT", goal_id=made.goal.id, state="NONSENSE"),
+            )
