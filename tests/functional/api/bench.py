@@ -7,48 +7,51 @@
 import datetime
 import json
 import queue
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 import webtest
 
+from watcher.context import RequestContext
 from watcher.db import models, store
 from watcher.db.engine import Database
+from watcher.messaging import rpc
+from watcher.messaging.transport import Bus
 
-WAIT_S = 5.0
+WAIT_S = 3.0
+LAST = "that is all"
 
 
 class Listener:
-    """The far end of the bus: what was cast, in order, and what calls are answered with."""
+    """The far end of the bus: what was cast, by whom, and what calls are answered with.
+
+    All tests share one, so everything heard is kept under the user who sent it: each Bench is a
+    user of its own.
+    """
 
     def __init__(self) -> None:
-        self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.heard: queue.Queue[tuple[str, str, Any]] = queue.Queue()
         self.answers: dict[str, Any] = {}
 
     def trigger_audit(self, context: Any, uuid: str) -> None:
-        self.heard.put(("trigger_audit", uuid))
+        self.heard.put((context["user"], "trigger_audit", uuid))
 
     def launch_action_plan(self, context: Any, uuid: str) -> None:
-        self.heard.put(("launch_action_plan", uuid))
+        self.heard.put((context["user"], "launch_action_plan", uuid))
 
     def get_strategy_info(self, context: Any, name: str) -> Any:
-        return self._answer("get_strategy_info", name)
+        return self._answer(context, "get_strategy_info", name)
 
     def get_data_model_info(self, context: Any, data_model_type: str, audit_uuid: Any) -> Any:
-        return self._answer("get_data_model_info", data_model_type, audit_uuid)
+        return self._answer(context, "get_data_model_info", (data_model_type, audit_uuid))
 
-    def _answer(self, name: str, *asked: Any) -> Any:
-        self.heard.put((name, asked))
+    def _answer(self, context: Any, name: str, asked: Any) -> Any:
+        self.heard.put((context["user"], name, asked))
         answer = self.answers[name]
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def next(self) -> tuple[str, Any]:
-        return self.heard.get(timeout=WAIT_S)
-
-    def nothing_more(self) -> bool:
-        return self.heard.empty()
 
 
 @dataclass
@@ -58,7 +61,25 @@ class Bench:
     app: webtest.TestApp
     database: Database
     listener: Listener
-    conf: Any
+    bus: Bus
+    user: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def told(self) -> list[tuple[str, Any]]:
+        """What the daemons were told by this test so far.
+
+        A last word is sent to both topics and waited for, so that silence is silence.
+        """
+        context = RequestContext(user_id=self.user)
+        rpc.DecisionEngine(self.bus).trigger_audit(context, LAST)
+        rpc.Applier(self.bus).launch_action_plan(context, LAST)
+        found: list[tuple[str, Any]] = []
+        ends = 0
+        while ends < 2:
+            user, name, what = self.listener.heard.get(timeout=WAIT_S)
+            if user == self.user:
+                ends += what == LAST
+                found += [(name, what)] if what != LAST else []
+        return found
 
     def call(
         self,
@@ -72,6 +93,7 @@ class Bench:
     ) -> webtest.TestResponse:
         """Send one request; ``status`` asserts the answer's, any other status is given back."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent.setdefault("X-User-Id", self.user)
         if version is not None:
             sent["OpenStack-API-Version"] = f"infra-optim {version}"
         extra: dict[str, Any] = {}

@@ -111,7 +111,10 @@ def far_end(conf: cfg.ConfigOpts) -> Iterator[tuple[Bus, Listener]]:
     """The bus and the one who listens on both topics."""
     bus, listener = Bus(conf), Listener()
     rpc.DecisionEngine(bus)  # registers the topics
-    topics = (conf.watcher_decision_engine.conductor_topic, conf.watcher_applier.conductor_topic)
+    topics = (
+        conf.watcher_decision_engine.conductor_topic,
+        conf.watcher_applier.conductor_topic,
+    )
     servers = [bus.serve(topic, "here", listener) for topic in topics]
     for server in servers:
         server.start()
@@ -151,12 +154,10 @@ def make_bench(
     path = tmp_path / "watcher.sqlite"
     shutil.copyfile(template, path)
     database = Database(f"sqlite:///{path}")
-    while not listener.nothing_more():
-        listener.heard.get()
 
     def make() -> Bench:
         application = api_app.make_app(conf, database, bus)
-        return Bench(webtest.TestApp(application, lint=True), database, listener, conf)
+        return Bench(webtest.TestApp(application, lint=True), database, listener, bus)
 
     yield make
     database.dispose()

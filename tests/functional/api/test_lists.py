@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages, sorting and filters (contract rest-api 7)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.functional.api.bench import Bench
+from watcher.api.root import FAMILIES
+from watcher.api.views import Resource
+from watcher.db import models
+
+UUID = "6a0a707c-45ef-4758-b533-e55adddba8ce"
+RESOURCES = {
+    found.collection: found
+    for module, _ in FAMILIES.values()
+    for found in vars(module).values()
+    if isinstance(found, Resource)
+}
+KEYS = {
+    "goals": "id uuid name display_name",
+    "strategies": "id uuid name display_name goal_id goal_uuid goal_name",
+    "audit_templates": "id uuid name description goal_id strategy_id goal_uuid goal_name"
+    " strategy_uuid strategy_name",
+    "audits": "id uuid name audit_type state interval goal_id strategy_id auto_trigger"
+    " next_run_time hostname start_time end_time force status_message goal_uuid goal_name"
+    " strategy_uuid strategy_name",
+    "action_plans": "id uuid audit_id strategy_id state hostname status_message audit_uuid"
+    " strategy_uuid strategy_name",
+    "actions": "id uuid action_plan_id action_type state status_message action_plan_uuid",
+    "scoring_engines": "id uuid name description metainfo",
+    "services": "id name host last_seen_up",
+}
+SORTS = [(name, key) for name, keys in KEYS.items() for key in keys.split()]
+
+
+def filled(bench: Bench) -> None:
+    """Two or more rows of everything, with nulls among the sorted values."""
+    for number in range(2):
+        bench.plan(hostname=None if number else "h")
+        bench.audit("server_consolidation", None, interval="5" if number else None)
+        bench.put(models.Service(name=f"watcher-{number}", host="h"))
+        body = {"name": f"t{number}", "goal": "dummy", "strategy": "dummy" if number else None}
+        bench.post("/v1/audit_templates", body)
+    bench.put(models.ScoringEngine(name="second"))
+
+
+def pages(bench: Bench, path: str, collection: str, version: str = "1.7") -> list[list[Any]]:
+    """All pages of a list, by following ``next``."""
+    found = []
+    while True:
+        page = bench.get(path, version=version)
+        found.append(page[collection])
+        if "next" not in page:
+            return found
+        assert page["next"].startswith("http://localhost/v1/")
+        path = page["next"].removeprefix("http://localhost")
+        assert len(found) < 50
+
+
+@pytest.mark.parametrize(("collection", "key"), SORTS)
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_every_documented_key_sorts_and_pages_without_gap_or_repeat(
+    bench: Bench, collection: str, key: str, direction: str
+) -> None:
+    filled(bench)
+    everything = bench.get(f"/v1/{collection}")[collection]
+    ident = RESOURCES[collection].ident
+    start = f"/v1/{collection}?limit=1&sort_key={key}&sort_dir={direction}"
+    paged = [item for page in pages(bench, start, collection) for item in page]
+    assert sorted(item[ident] for item in paged) == sorted(item[ident] for item in everything)
+    values = [item[key] for item in paged if key in item and key not in ("created_at",)]
+    known = [value for value in values if value is not None]
+    assert known == sorted(known, reverse=direction == "desc")
+    nulls_first = values[: values.count(None)] == [None] * values.count(None)
+    assert nulls_first or direction == "desc"
+
+
+@pytest.mark.parametrize("collection", KEYS)
+@pytest.mark.parametrize("key", ["created_at", "updated_at", "deleted_at"])
+def test_every_collection_sorts_by_its_timestamps(bench: Bench, collection: str, key: str) -> None:
+    filled(bench)
+    assert len(bench.get(f"/v1/{collection}?sort_key={key}")[collection]) > 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("goals?sort_key=goal", "strategies?sort_key=goal", "audit_templates?sort_key=strategy"),
+        *("audits?sort_key=strategy", "action_plans?sort_key=audit", "actions?sort_key=parents"),
+        *("actions?sort_key=action_plan", "services?sort_key=status", "audits?sort_key=scope"),
+        *("goals?sort_key=", "goals?sort_key=nothing", "goals?sort_dir=up", "goals?sort_dir="),
+        *("goals?limit=0", "goals?limit=-1", "goals?limit=abc", "goals?limit=", "goals?limit=1.5"),
+        *("goals?limit=%D9%A2", "audits?marker=dummy", "audit_templates?marker=x"),
+        *("action_plans?marker=1", "actions?marker=", "services?marker=abc", "goals?limit=+1"),
+    ],
+)
+def test_a_wrong_page_argument_is_400(bench: Bench, wrong: str) -> None:
+    assert bench.fails(f"/v1/{wrong}", 400)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        *(f"goals?marker={UUID}", "goals?marker=nothing", "strategies?marker=x y"),
+        *(f"audits?marker={UUID}", "services?marker=99", "services?marker=" + "9" * 30),
+        "scoring_engines?marker=nothing",
+    ],
+)
+def test_an_unknown_marker_is_404(bench: Bench, unknown: str) -> None:
+    assert bench.fails(f"/v1/{unknown}", 404)
+
+
+def test_a_full_last_page_has_no_next(bench: Bench) -> None:
+    assert "next" in bench.get("/v1/goals?limit=2")
+    assert "next" not in bench.get("/v1/goals?limit=3")
+
+
+def test_the_last_item_of_a_page_is_in_its_next(bench: Bench) -> None:
+    page = bench.get("/v1/goals/detail?limit=2")
+    assert page["goals"][-1]["uuid"] in page["next"]
+    assert page["next"].startswith("http://localhost/v1/goals/detail?")
+
+
+def test_next_keeps_the_filters(bench: Bench) -> None:
+    for number in range(5):
+        bench.audit("dummy" if number % 2 else "server_consolidation", None)
+    found = pages(bench, "/v1/audits?goal=server_consolidation&limit=1", "audits")
+    assert [len(page) for page in found] == [1, 1, 1]
+    assert {item["goal_name"] for page in found for item in page} == {"server_consolidation"}
+
+
+def test_max_limit_caps_what_is_asked_and_what_is_not(
+    option: Callable[..., None], make_bench: Callable[[], Bench]
+) -> None:
+    option("max_limit", 2, "api")
+    bench = make_bench()
+    for path in ("/v1/goals", "/v1/goals?limit=1000"):
+        page = bench.get(path)
+        assert len(page["goals"]) == 2
+        assert "limit=2" in page["next"]
+
+
+@pytest.mark.parametrize("limit", ["", "?limit=" + "9" * 30])
+def test_a_max_limit_of_0_is_no_limit(
+    option: Callable[..., None], make_bench: Callable[[], Bench], limit: str
+) -> None:
+    option("max_limit", 0, "api")
+    assert len(make_bench().get(f"/v1/goals{limit}")["goals"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("goal=dummy", ["a", "b"]),
+        ("goal=DUMMY", ["a", "b"]),
+        ("strategy=dummy", ["a"]),
+        ("goal=dummy&strategy=dummy", ["a"]),
+        ("goal=server_consolidation&strategy=dummy", []),
+        ("goal=nothing", []),
+        ("goal=" + "x" * 300, []),
+        (f"strategy={UUID}", []),
+    ],
+)
+@pytest.mark.parametrize("collection", ["audits", "audit_templates"])
+def test_filters_are_joined_by_and(
+    bench: Bench, collection: str, query: str, names: list[str]
+) -> None:
+    for name, goal, strategy in (
+        ("a", "dummy", "dummy"),
+        ("b", "dummy", None),
+        ("c", "server_consolidation", "basic"),
+    ):
+        body = {"name": name, "goal": goal, "strategy": strategy}
+        extra = {"audit_type": "EVENT"} if collection == "audits" else {}
+        bench.post(f"/v1/{collection}", {**body, **extra})
+    for form in ("", "/detail"):
+        found = bench.get(f"/v1/{collection}{form}?{query}")[collection]
+        assert [item["name"] for item in found] == names
+
+
+def test_a_goal_filter_takes_a_uuid_too(bench: Bench) -> None:
+    uuid = bench.get("/v1/goals/dummy")["uuid"]
+    found = bench.get(f"/v1/strategies?goal={uuid}")["strategies"]
+    assert [item["name"] for item in found] == ["dummy", "dummy_with_resize"]
+    assert (
+        bench.get(f"/v1/strategies/detail?goal={uuid.upper()}")["strategies"][0]["name"] == "dummy"
+    )
+
+
+def test_templates_are_found_by_name_and_audits_by_their_template(bench: Bench) -> None:
+    made = bench.post("/v1/audit_templates", {"name": "t", "goal": "dummy"})
+    bench.post("/v1/audit_templates", {"name": "other", "goal": "dummy"})
+    found = bench.get("/v1/audit_templates/detail?name=t")["audit_templates"]
+    assert [item["uuid"] for item in found] == [made["uuid"]]
+    audit = bench.post("/v1/audits", {"audit_type": "EVENT", "audit_template_uuid": made["uuid"]})
+    bench.post("/v1/audits", {"audit_type": "EVENT", "goal": "dummy"})
+    found = bench.get(f"/v1/audits/detail?audit_template={made['uuid']}")["audits"]
+    assert [item["uuid"] for item in found] == [audit["uuid"]]
+
+
+def test_deleted_rows_are_shown_to_an_administrator_who_asks(bench: Bench) -> None:
+    audit = bench.audit(state="FAILED")
+    bench.call("DELETE", f"/v1/audits/{audit.uuid}", status=204)
+    assert bench.get("/v1/audits")["audits"] == []
+    (shown,) = bench.get("/v1/audits/detail", X_Show_Deleted="true")["audits"]
+    assert shown["state"] == "DELETED"
+    assert shown["deleted_at"] is not None
+    bench.get(f"/v1/audits/{audit.uuid}", X_Show_Deleted="1")
+    assert bench.fails(f"/v1/audits/{audit.uuid}", 404, X_Show_Deleted="False")
+    bench.call("PATCH", f"/v1/audits/{audit.uuid}", [], status=404, X_Show_Deleted="true")
