@@ -106,9 +106,7 @@ _IDENTITY_HEADERS = [
 
 def make_app(conf: cfg.ConfigOpts, database: Database, bus: Bus) -> Wsgi:
     """The whole application, with or without Keystone by ``[DEFAULT] enable_authentication``."""
-    api = expose.Api(
-        conf, database, Policy(conf), rpc.DecisionEngine(bus), rpc.Applier(bus)
-    )
+    api = expose.Api(conf, database, Policy(conf), rpc.DecisionEngine(bus), rpc.Applier(bus))
     application: Wsgi = pecan.Pecan(
         Root(api),
         hooks=[microversions.Microversions(), expose.Errors()],

@@ -69,32 +69,35 @@ class Operation:
     """One thing a client can do: a function of a resource and how it is reached.
 
     ``path`` holds the segments below ``/v1``; a segment in braces is an identifier and becomes a
-    positional argument. A body is the function's last positional argument.
+    positional argument. A body is the function's last positional argument. The rule is not asked
+    when the option of [api] named by ``switch`` is off.
     """
 
     function: Callable[..., Any]
     method: str
     path: tuple[str, ...]
-    rule: str | None
+    rule: str
     query: frozenset[str]
     body: type | None
     status: HTTPStatus
+    switch: str | None
 
 
 def expose(
     method: str,
     path: str,
-    rule: str | None,
+    rule: str,
     *,
     query: tuple[str, ...] = (),
     body: type | None = None,
     status: HTTPStatus = OK,
+    switch: str | None = None,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Make a function an Operation; see there for the arguments."""
 
     def exposed(function: Callable[..., Any]) -> Operation:
         segments = tuple(filter(None, path.split("/")))
-        return Operation(function, method, segments, rule, frozenset(query), body, status)
+        return Operation(function, method, segments, rule, frozenset(query), body, status, switch)
 
     return exposed
 
@@ -154,7 +157,7 @@ class Call:
 def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Request) -> Response:
     """Run an operation for a request and make the answer."""
     context = caller(api, request)
-    if operation.rule is not None:
+    if operation.switch is None or api.conf.api[operation.switch]:
         api.policy.check(context, operation.rule)
     query = arguments(request, operation.query)
     positional = (*idents, *_body(operation, request))
