@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.core.errors import ActionFailed, Invalid, NotFound, ServiceDown, WatcherError
+from watcher.core.errors import ActionFailed, NotFound, ServiceDown, WatcherError
 
 LOG = logging.getLogger(__name__)
 
@@ -32,8 +32,6 @@ IN_PROGRESS = frozenset({"accepted", "queued", "preparing", "running", "post-mig
 """A live migration that Nova is at."""
 FAILED = frozenset({"error", "failed", "cancelled", "reverted"})
 """A migration that is over without the server having moved for good."""
-EVENTS_VERSION = "2.84"
-"""From here on the events of a server action have ``details``: the error without a traceback."""
 REASON_POLLS, REASON_POLL_S = 10, 0.5
 """How long the reason of a failure is waited for, after the record says that there was one."""
 TIMEOUT_S = 60.0
@@ -272,29 +270,30 @@ class Migrations:
         """Why a migration failed, in Nova's own words as far as it has any."""
         fate = f"{self._name(move)} of instance {move.server_uuid} ended as {move.status}"
         try:
-            text = self._event_text(move)
-            for _ in range(REASON_POLLS):
-                # Nova closes the record first and writes down why a moment later.
-                if text or stop.wait(REASON_POLL_S):
-                    break
-                text = self._event_text(move)
-            text = text or self._fault_text(move)
+            text = self._event_text(move, stop) or self._fault_text(move)
         except WatcherError as error:
             return f"{fate}; Nova's reason could not be read ({error})"
         return f"{fate}: {text}" if text else f"{fate}; Nova gives no reason"
 
-    def _event_text(self, move: Move) -> str:
+    def _event_text(self, move: Move, stop: Event) -> str:
         """What the innermost failed event of our server action says (Nova lists the newest first).
 
-        The outer ones say that no host could be found, which is what the inner one explains.
+        The outer ones say that no host could be found, which is what the inner one explains. Nova
+        closes the record first and ends the event, with its reason, a moment later.
         """
         if not move.request_id:
             return ""
         path = f"/servers/{move.server_uuid}/os-instance-actions/{move.request_id}"
-        events = self._get(path, DETAILS_VERSION)["instanceAction"].get("events", [])
-        failed = [event for event in events if event["details"]]
-        innermost = max(failed, key=lambda event: str(event["start_time"]), default=None)
-        return " ".join(str(innermost["details"]).split()) if innermost else ""
+        for _look in range(REASON_POLLS):
+            events = self._get(path, DETAILS_VERSION)["instanceAction"].get("events", [])
+            failed = [event for event in events if event["details"]]
+            if failed:
+                innermost = max(failed, key=lambda event: str(event["start_time"]))
+                return " ".join(str(innermost["details"]).split())
+            over = events and all(event["finish_time"] for event in events)
+            if over or stop.wait(REASON_POLL_S):
+                break
+        return ""
 
     def _fault_text(self, move: Move) -> str:
         server = self._get(f"/servers/{move.server_uuid}", self._version)["server"]
