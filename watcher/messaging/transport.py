@@ -4,29 +4,20 @@
 oslo.messaging 18.3 keeps its ``[oslo_messaging_tracing]`` options on the global ``cfg.CONF`` and
 looks for them on whatever ConfigOpts it was given. The daemons hand ``cfg.CONF`` to ``Bus``; a
 test with a ConfigOpts of its own wraps it in ``oslo_messaging.conffixture.ConfFixture`` first.
-
-oslo.messaging imports oslo.service, which would choose eventlet unless told not to.
 """
 
 import logging
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import oslo_messaging
+from kombu.exceptions import OperationalError
 from oslo_config import cfg
-from oslo_service import backend
+from oslo_messaging import exceptions, opts
 
-backend.register_backend_default_hook(lambda: backend.BackendType.THREADING)
-# futurist imports eventlet when it is there (oslo.service requires it), only to look at it
-warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
-
-import oslo_messaging  # noqa: E402
-from kombu.exceptions import OperationalError  # noqa: E402
-from oslo_messaging import exceptions, opts  # noqa: E402
-
-from watcher.core import errors  # noqa: E402
+from watcher.core import errors
 
 EXCHANGE = "watcher"
 """The default ``control_exchange`` (contract: config §2)."""
