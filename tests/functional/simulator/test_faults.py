@@ -11,7 +11,7 @@ from keystoneauth1.session import Session
 from novaclient import client as novaclient
 from novaclient import exceptions as nova_exceptions
 
-from tests.functional.simulator.nova_contract import Bench, until
+from tests.functional.simulator.bench import Bench, until
 from watcher.core import errors
 from watcher.simulator.server import Simulator
 
