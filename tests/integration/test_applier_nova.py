@@ -21,6 +21,7 @@ from tests.functional.applier.plans import Watcher
 from watcher import config, context
 from watcher.actions.change_nova_service_state import ChangeNovaServiceState
 from watcher.actions.migrate import Migrate
+from watcher.clients.migrations import Migrations
 from watcher.clients.session import Clients
 from watcher.core import solution
 from watcher.core.errors import ActionFailed
@@ -164,15 +165,29 @@ def test_a_live_migration_without_progress_is_aborted(
     assert cloud.migrations(server["id"])[0]["status"] == "cancelled"
 
 
-def test_a_cold_migration_left_unconfirmed_is_reverted(cloud: Cloud, watcher: Watcher) -> None:
+def test_a_cold_migration_that_was_not_confirmed_is_reverted(
+    cloud: Cloud, watcher: Watcher
+) -> None:
     server = on(cloud, "compute-01")
     move = handler(watcher, migrate(server["id"], "compute-01", "compute-02", kind="cold"))
-    move.check()
+    moves = Migrations.of(watcher.clients)
+    move._move = moves.begin(server["id"], "compute-02", live=False)
+    moves.follow(move._move, frozenset({"finished"}), threading.Event())
+    assert move.undo() == "the cold migration was reverted"
+    after = cloud.server(server["id"])
+    assert (host_of(after), after["status"]) == ("compute-01", "ACTIVE")
+
+
+def test_a_server_that_waits_for_confirmation_is_not_migrated(
+    cloud: Cloud, watcher: Watcher
+) -> None:
+    server = on(cloud, "compute-01")
     cloud.cold_migrate(server["id"], "compute-02")
     cloud.settled(server["id"], "VERIFY_RESIZE")
-    with pytest.raises(Exception, match="Cannot 'migrate' instance"):
-        move.perform()
-    assert move.undo() == ""
+    plan = watcher.plan(migrate(server["id"], "compute-02", "compute-03", kind="cold"))
+    watcher.run(plan)
+    message = str(watcher.actions(plan)[0].status_message)
+    assert "is VERIFY_RESIZE; a cold migration needs ACTIVE or SHUTOFF" in message
 
 
 def test_a_paused_server_moves_live_and_a_stopped_one_cold(cloud: Cloud, watcher: Watcher) -> None:
