@@ -96,12 +96,17 @@ def _topic(conf: cfg.ConfigOpts, name: str) -> str:
     return str(conf[name].conductor_topic)
 
 
+def _plain(context: RequestContext) -> dict[str, Any]:
+    """The context for the wire, without the user's token: no daemon acts in the user's name."""
+    return {**context.to_dict(), "auth_token": None}
+
+
 def _cast(client: Any, context: RequestContext, method: str, **values: Any) -> None:
     with translated():
-        client.cast(context.to_dict(), method, **values)
+        client.cast(_plain(context), method, **values)
 
 
 def _call(client: Any, context: RequestContext, method: str, **values: Any) -> Any:
     with translated():
-        knock(client, context.to_dict())
-        return client.call(context.to_dict(), method, **values)
+        knock(client, _plain(context))
+        return client.call(_plain(context), method, **values)

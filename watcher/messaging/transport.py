@@ -35,8 +35,11 @@ class Bus:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         oslo_messaging.set_transport_defaults(control_exchange=EXCHANGE)
         self.conf = conf
-        with translated():
-            self._transport = oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=[])
+        try:
+            with translated():
+                self._transport = oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=[])
+        except ValueError as error:  # urllib's, for a port or an address that is none
+            raise errors.Invalid(f"transport_url cannot be used: {error}") from error
 
     def serve(self, topic: str, server: str, endpoint: object) -> Any:
         """A server that hands messages of a topic to an endpoint's methods, in threads.

@@ -131,24 +131,23 @@ class Paging:
                 marker = found[-1].uuid if found else None
         return names
 
-    @pytest.mark.parametrize("limit", [1, 2, 4, 6, 100])
-    @pytest.mark.parametrize(
-        ("key", "rising", "falling"),
-        [
-            ("id", [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
-            ("name", [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
-            ("start_time", [0, 2, 4, 1, 3, 5], [5, 3, 1, 4, 2, 0]),
-            ("goal_name", [1, 3, 5, 0, 2, 4], [4, 2, 0, 5, 3, 1]),
-            ("strategy_name", [0, 2, 4, 1, 3, 5], [5, 3, 1, 4, 2, 0]),
-            ("state", [0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]),
-        ],
-    )
+    @pytest.mark.parametrize("ascending", [True, False])
     def test_pages_of_any_size_join_to_the_whole_in_order_nulls_first(
-        self, database, audits, key, rising, falling, limit
+        self, database, audits, ascending
     ):
         assert len(audits) == 6
-        assert self.walk(database, limit, sort_key=key) == rising
-        assert self.walk(database, limit, sort_key=key, ascending=False) == falling
+        for key, rising in {
+            "id": [0, 1, 2, 3, 4, 5],
+            "name": [0, 1, 2, 3, 4, 5],
+            "state": [0, 1, 2, 3, 4, 5],
+            "start_time": [0, 2, 4, 1, 3, 5],
+            "goal_name": [1, 3, 5, 0, 2, 4],
+            "strategy_name": [0, 2, 4, 1, 3, 5],
+        }.items():
+            whole = rising if ascending else rising[::-1]
+            for limit in (1, 2, 4, 6, 100):
+                walked = self.walk(database, limit, sort_key=key, ascending=ascending)
+                assert walked == whole, (key, limit)
 
     def test_a_row_deleted_between_two_pages_hides_no_other(self, database, audits):
         with database.writing() as session:
@@ -168,10 +167,11 @@ class Paging:
         assert {row.goal.name for row in found} == {"a"}
         assert len(audits) == 6
 
-    @pytest.mark.parametrize("key", ["nonsense", "goal", "goal_nonsense", "indicators_id"])
-    def test_a_key_that_is_none_is_refused(self, database, key):
-        with database.reading() as session, pytest.raises(Invalid, match="cannot be sorted by"):
-            store.page(session, ActionPlan, limit=1, sort_key=key)
+    def test_a_key_that_is_none_is_refused(self, database):
+        with database.reading() as session:
+            for key in ("nonsense", "strategy", "strategy_nonsense", "indicators_id"):
+                with pytest.raises(Invalid, match=f"cannot be sorted by {key}"):
+                    store.page(session, ActionPlan, limit=1, sort_key=key)
 
     def test_an_unknown_marker_is_not_found(self, database):
         with database.reading() as session, pytest.raises(NotFound):
@@ -372,9 +372,8 @@ class Moving:
             rows.move(database, stale, "ONGOING")
         assert stale.state == "PENDING"
 
-    @pytest.mark.parametrize("attempt", range(3))
-    def test_of_sixteen_writers_one_wins(self, database, attempt):
-        uuid = rows.make(database, f"race-{attempt}").audit.uuid
+    def test_of_sixteen_writers_one_wins(self, database):
+        uuid = rows.make(database).audit.uuid
         together = threading.Barrier(16)
 
         def claim(number):
