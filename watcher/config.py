@@ -109,6 +109,10 @@ def load(
     """
     register(conf)
     conf(list(arguments), project="watcher", prog=program, version=VERSION)
+    for group in groups():
+        for option in group.options:
+            # oslo.config looks at a value when it is asked for; a wrong one is told now.
+            getattr(group.of(conf), option.dest)
     return conf
 
 

@@ -38,7 +38,7 @@ def configuration(
     auth = {"auth_type": "password", **login_as}
     groups: dict[str, dict[str, str]] = {
         "DEFAULT": {"transport_url": transport, "host": HOST, "debug": "true"},
-        "api": {"port": str(settings.ports["watcher"]), "workers": "1"},
+        "api": {"workers": "1"},
         "database": {"connection": database},
         "keystone_authtoken": {"www_authenticate_uri": settings.auth_url, **auth},
         "watcher_clients_auth": auth,
@@ -61,9 +61,10 @@ def configuration(
 class Watcher:
     """A running Watcher and ways to talk to it."""
 
-    def __init__(self, runner: Runner, settings: Settings, text: str) -> None:
+    def __init__(self, runner: Runner, settings: Settings, text: str, port: int) -> None:
         self.runner = runner
         self.settings = settings
+        self.port = port
         self.file = runner.folder / "watcher.conf"
         self.file.write_text(text, encoding="utf-8")
         self.daemons: dict[str, Running] = {}
@@ -74,7 +75,7 @@ class Watcher:
         for name in DAEMONS:
             command = [BIN / name, "--config-file", self.file]
             self.daemons[name] = self.runner.start(name, command)
-        self.daemons["watcher-api"].wait_for_port(self.settings.ports["watcher"])
+        self.daemons["watcher-api"].wait_for_port(self.port)
         self.daemons["watcher-decision-engine"].wait_for_log("is ready", 90)
         self.daemons["watcher-applier"].wait_for_log("is ready", 90)
 
@@ -133,6 +134,7 @@ class Watcher:
             login(self.settings, user, project),
             service_type="infra-optim",
             interface="public",
+            endpoint_override=f"http://127.0.0.1:{self.port}",
             default_microversion="1.7",
             raise_exc=False,
         )
@@ -235,7 +237,8 @@ def running(
         influx = stack.enter_context(backends.influx_database(addresses["influxdb_url"]))
         runner = Runner(folder)
         stack.callback(runner.close)
+        port = more.setdefault("api__port", str(cloud.settings.ports["watcher"]))
         text = configuration(cloud.settings, database, transport, influx, **more)
-        watcher = Watcher(runner, cloud.settings, text)
+        watcher = Watcher(runner, cloud.settings, text, int(port))
         watcher.start()
         yield watcher, influx

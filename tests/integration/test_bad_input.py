@@ -74,6 +74,7 @@ def test_the_strategy_state_tells_which_metric_is_missing(watcher):
 def test_an_unreachable_nova_fails_the_audit_with_its_reason(cloud_session, services, tmp_path):
     nowhere = f"http://127.0.0.1:{free_port()}/v2.1"
     more = {"nova__endpoint_override": nowhere, "nova__http_retries": "1"}
+    more["api__port"] = str(free_port())
     with daemons.running(cloud_session, services, tmp_path, **more) as (watcher, _):
         audit = watcher.audit(goal="dummy")
         assert audit["state"] == "FAILED"
@@ -87,6 +88,10 @@ def test_a_daemon_tells_an_unreachable_database_in_one_line(program, tmp_path):
     url = f"mysql+pymysql://watcher:hidden@127.0.0.1:{free_port()}/watcher"
     file.write_text(f"[database]\nconnection = {url}\nmax_retries = 1\nretry_interval = 1\n")
     one_line(tmp_path, program, file, "database")
+
+
+def test_the_api_tells_a_port_that_is_taken_in_one_line(watcher, tmp_path):
+    one_line(tmp_path, "watcher-api", watcher.file, str(watcher.port))
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -6,6 +6,7 @@ the same application with cheroot: threads, TLS and clean shutdown in a maintain
 run inside another process, which ``watcher-standalone`` and the simulator need.
 """
 
+import socket
 import sys
 import threading
 from collections.abc import Iterable
@@ -14,9 +15,11 @@ from typing import Any
 
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
+from oslo_config import cfg
 
 from watcher.api.app import make_app
 from watcher.cmd import daemon
+from watcher.core.errors import ServiceDown
 
 PROGRAM = "watcher-api"
 
@@ -60,7 +63,16 @@ class ApiServer:
 
 def main() -> int:
     """Serve with [api] workers processes on one port."""
-    return daemon.serve(PROGRAM, lambda wires: ApiServer(wires, shared_port=True))
+    return daemon.serve(PROGRAM, lambda wires: ApiServer(wires, shared_port=True), before=_free)
+
+
+def _free(conf: cfg.ConfigOpts) -> None:
+    """Raise ServiceDown when somebody has the port: our workers, who share it, would not see."""
+    try:
+        socket.create_server((conf.api.host, conf.api.port)).close()
+    except OSError as error:
+        where = f"{conf.api.host}:{conf.api.port}"
+        raise ServiceDown(f"[api] host and port: {where} cannot be used: {error}") from error
 
 
 @cache

@@ -94,11 +94,23 @@ class Daemon(cotyledon.Service):
         self._conf.mutate_config_files()
 
 
-def serve(program: str, build: Callable[[Wires], Any], workers: int | None = None) -> int:
-    """The life of a daemon: read, check that the database can be used, fork, supervise."""
+def serve(
+    program: str,
+    build: Callable[[Wires], Any],
+    *,
+    workers: int | None = None,
+    before: Callable[[cfg.ConfigOpts], None] | None = None,
+) -> int:
+    """The life of a daemon: read, check that the database can be used, fork, supervise.
+
+    ``workers`` is the number of processes, [api] workers when it is not given; ``before`` may
+    refuse the start.
+    """
 
     def work() -> None:
         conf = prepare(program)
+        if before is not None:
+            before(conf)
         Database(conf).require_schema()
         manager = cotyledon.ServiceManager(graceful_shutdown_timeout=60)
         count = conf.api.workers if workers is None else workers
