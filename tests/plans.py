@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-
 from hypothesis import strategies as st
 
 from tests.worlds import uuid, world
@@ -15,7 +14,6 @@ from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.placement import Placement
 from watcher.core.plan import Plan
 from watcher.core.solution import CHANGE_SERVICE_STATE, MIGRATE, Action, Solution
-
 
 SIZES = ((1, 1024, 10), (2, 2048, 20), (2, 4096, 10), (4, 4096, 20), (1, 6144, 0))
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")

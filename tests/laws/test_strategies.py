@@ -32,7 +32,9 @@ CASES = pytest.mark.parametrize("strategy", MOVERS, ids=lambda one: one.name)
 
 def parameters_for(strategy: Any, cluster: Cluster, choice: int = 0) -> Any:
     if strategy.name == "host_maintenance":
-        return strategy.parameters(maintenance_node=cluster.hosts.name[choice % len(cluster.hosts)])
+        return strategy.parameters(
+            maintenance_node=cluster.hosts.name[choice % len(cluster.hosts)]
+        )
     if strategy.name == "workload_balance":
         return strategy.parameters(threshold=(25.0, 0.0, 10.0)[choice % 3])
     if strategy.name == "vm_workload_consolidation":
@@ -64,7 +66,9 @@ LAW = settings(max_examples=40, deadline=None)
 @CASES
 @LAW
 @given(cluster=CLUSTERS, seed=SEEDS)
-def test_the_same_input_gives_the_same_solution(strategy: Any, cluster: Cluster, seed: int) -> None:
+def test_the_same_input_gives_the_same_solution(
+    strategy: Any, cluster: Cluster, seed: int
+) -> None:
     first, _, _ = answer(strategy, cluster, seed, seed)
     again, _, _ = answer(strategy, cluster, seed, seed)
     assert first == again
@@ -86,7 +90,9 @@ def test_the_snapshot_is_left_alone(strategy: Any, cluster: Cluster, seed: int) 
 def test_only_what_may_be_moved_is_touched(
     strategy: Any, cluster: Cluster, seed: int, data: st.DataObject
 ) -> None:
-    marks = [data.draw(st.sampled_from((False, False, False, True))) for _ in cluster.instances.uuid]
+    marks = [
+        data.draw(st.sampled_from((False, False, False, True))) for _ in cluster.instances.uuid
+    ]
     cluster = cluster.with_instances(excluded=np.array(marks, dtype=np.bool_))
     solution, _, _ = answer(strategy, cluster, seed, seed)
     mask, _ = touchable(cluster)

@@ -142,7 +142,8 @@ class Constraints:
     @cached_property
     def scale(self) -> Floats:
         """An average host's limit in each dimension, never 0: what makes dimensions compare."""
-        return frozen(np.maximum(self.placement.limit.mean(axis=0), 1e-9))
+        limit = self.placement.limit
+        return frozen(np.maximum(limit.sum(axis=0) / max(len(limit), 1), 1e-9))
 
     @cached_property
     def _members(self) -> Mapping[int, Ints]:

@@ -80,13 +80,26 @@ class _Draft:
         self.rank.append(rank)
         return len(self.actions) - 1
 
-    def plan(self) -> Plan:
-        """The plan: by rank as far as the waits allow. Raises ImpossiblePlan for a circle."""
+    def _children(self) -> list[list[int]]:
         children: list[list[int]] = [[] for _ in self.actions]
-        missing = [len(waits) for waits in self.waits]
         for place, waits in enumerate(self.waits):
             for parent in waits:
                 children[parent].append(place)
+        return children
+
+    def followers(self, places: Iterable[int]) -> set[int]:
+        """Everything that waits for one of these, directly or through others."""
+        children, found, todo = self._children(), set[int](), list(places)
+        while todo:
+            new = set(children[todo.pop()]) - found
+            found |= new
+            todo += new
+        return found
+
+    def plan(self) -> Plan:
+        """The plan: by rank as far as the waits allow. Raises ImpossiblePlan for a circle."""
+        children = self._children()
+        missing = [len(waits) for waits in self.waits]
         ready = [(self.rank[place], place) for place, count in enumerate(missing) if not count]
         heapify(ready)
         order: dict[int, int] = {}
@@ -177,13 +190,14 @@ class Weight:
         sleeps = [place for place in ordered if draft.actions[place].type == SLEEP]
         if sleeps:
             first, last = draft.rank[sleeps[0]], draft.rank[sleeps[-1]]
-            above = [place for place in ordered if draft.rank[place] < first]
             below = [place for place in ordered if draft.rank[place] > last]
-            held = set(below).union(*(draft.waits[place] for place in above))
-            for place in sleeps:
-                draft.waits[place].update(one for one in above if one not in held)
+            # A host that is disabled after its last arrival comes after the sleep, not before.
+            late = draft.followers(below)
+            for place in ordered:
+                if draft.rank[place] < first and place not in late:
+                    _wait(draft, sleeps, place)
             for place in below:
-                draft.waits[place].update(sleeps[-max(self.parallelization.get(SLEEP, 1), 1) :])
+                draft.waits[place].update(sleeps)
 
 
 def _whole(name: str, given: Mapping[str, object]) -> dict[str, int]:

@@ -20,6 +20,9 @@ from watcher.core.placement import Placement
 _LOAD_STEPS = 8
 """Loads are told apart in so many steps within a class: more is slower and hardly better."""
 
+_AT_ONCE = 3
+"""With room for so many of a class a host takes one at a time, for twice as many two, ..."""
+
 
 class Style(NamedTuple):
     """A way of filling: none is the best on every cloud.
@@ -119,9 +122,14 @@ def _fill_host(
         length = np.maximum(demand**2 @ weight, 1e-30) ** (alignment / 2)
         along = (demand @ (weight * np.maximum(free, 0.0))) / length
         kind = int(open_classes[np.argmax(along)])
-        row = classes.take(kind)
-        free = free - placement.demand[row]
-        placement.move(row, host)
+        size = classes.demand[kind]
+        several = float(np.min(free / np.maximum(size, 1e-9))) / _AT_ONCE
+        for _ in range(max(1, int(several))):
+            row = classes.take(kind)
+            free = free - placement.demand[row]
+            placement.move(row, host)
+            if not classes.waiting[kind] or (classes.demand[kind] > size).any():
+                break
         if not classes.waiting[kind]:
             open_classes = open_classes[open_classes != kind]
 

@@ -61,9 +61,7 @@ class _Sequencer:
         self._arrived: dict[int, Floats] = {}
         self._left: dict[int, list[int]] = {}
         self._last_of: dict[int, int] = {}
-        self._size = (placement.demand / np.maximum(placement.limit.mean(axis=0), 1e-9)).sum(
-            axis=1
-        )
+        self._size = (placement.demand / self.constraints.scale).sum(axis=1)
         self._ready = list(range(len(moves)))
         self._waiting: dict[int, tuple[int, int]] = {}
         self._by_host: dict[int, list[int]] = {}

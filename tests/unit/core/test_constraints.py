@@ -54,7 +54,10 @@ def test_an_active_instance_may_be_moved() -> None:
         ({"state": "suspended"}, "it is suspended"),
         ({"state": "error"}, "it is error"),
         ({"task_state": "migrating"}, "Nova is busy with it"),
-        ({"extra_specs": {"hw:cpu_policy": "dedicated"}}, "its flavor asks for what only its hypervisor can judge"),
+        (
+            {"extra_specs": {"hw:cpu_policy": "dedicated"}},
+            "its flavor asks for what only its hypervisor can judge",
+        ),
     ],
 )
 def test_an_instance_that_may_not_be_moved_has_its_reason(fields: Any, said: str) -> None:
@@ -114,8 +117,10 @@ def test_ordinary_extra_specs_can_be_judged(specs: Any) -> None:
 
 def test_running_instances_migrate_live_and_stopped_ones_cold() -> None:
     cluster = (
-        world().host("c1").runs("a").runs("p", state="paused").runs("s", state="stopped")
-    ).runs("e", state="error").cluster()
+        (world().host("c1").runs("a").runs("p", state="paused").runs("s", state="stopped"))
+        .runs("e", state="error")
+        .cluster()
+    )
     kinds = {name: migration_kind(cluster, instance_row(cluster, name)) for name in "apse"}
     assert kinds == {"a": LIVE, "p": LIVE, "s": COLD, "e": None}
     assert set(cluster.instances.name[migrates(cluster, LIVE)]) == {"a", "p"}
@@ -214,7 +219,9 @@ def test_soft_anti_affinity_is_never_made_worse() -> None:
 
 
 def test_soft_affinity_is_never_made_worse() -> None:
-    built = world().group("g", "soft-affinity").host("c1").runs("a", group="g").runs("b", group="g")
+    built = (
+        world().group("g", "soft-affinity").host("c1").runs("a", group="g").runs("b", group="g")
+    )
     cluster = built.host("c2").runs("c", group="g").host("c3").cluster()
     assert where(cluster, "a") == {"c2"}
     assert where(cluster, "a", soft=False) == {"c2", "c3"}
