@@ -66,7 +66,7 @@ def test_an_empty_solution_gives_an_empty_plan() -> None:
 def test_the_dummys_words_come_first_and_the_sleep_waits_for_them() -> None:
     plan = ordered(nop("hello"), nop("you"), sleep(1))
     assert plan.actions == (nop("hello"), nop("you"), sleep(1))
-    assert plan.parents == ((), (0,), (1,))
+    assert plan.parents == ((), (0,), (0, 1))
 
 
 def test_types_are_ordered_by_weight() -> None:

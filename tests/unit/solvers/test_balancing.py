@@ -100,3 +100,20 @@ def test_hosts_without_capacity_have_no_load_and_take_nothing() -> None:
 def test_no_hosts_have_no_spread() -> None:
     placement = placed(world().cluster(), {})
     assert spread(placement, placement.cluster.hosts.usable) == 0.0
+
+
+def test_the_best_move_that_is_allowed_is_made() -> None:
+    built = world().host("c1", zone="az1").runs("pinned", pinned_zone="az1").runs("free")
+    cluster = built.runs("other", pinned_zone="az1").host("c2", zone="az2").cluster()
+    placement = placed(cluster, {"pinned": 3.0, "free": 1.0, "other": 2.0})
+    assert [cluster.instances.name[row] for row in run(placement)] == ["free"]
+
+
+def test_a_small_host_is_not_filled_to_relieve_a_large_one_a_little() -> None:
+    cluster = world().host("large").runs("a").runs("b").host("small").cluster()
+    demand = np.zeros(2)
+    demand[[instance_row(cluster, "a"), instance_row(cluster, "b")]] = 0.4, 8.0
+    limit = np.zeros(2)
+    limit[[host_row(cluster, "large"), host_row(cluster, "small")]] = 16.0, 0.9
+    placement = Placement(cluster, [Load("cpu", demand, limit, np.zeros(2))])
+    assert not run(placement)

@@ -137,6 +137,20 @@ def test_relief_keeps_to_its_budget() -> None:
     assert len(placement.moves()) == 1
 
 
+def test_an_instance_that_uses_nothing_cures_nothing() -> None:
+    built = world().host("c1").runs("a").runs("b").runs("idle").host("c2").runs("c")
+    placement, _ = relieved(built.cluster(), {"a": 6.0, "b": 6.0, "idle": 0.0, "c": 5.0})
+    assert not placement.moves()
+
+
+def test_the_search_for_single_hosts_to_empty_gives_up() -> None:
+    built = world()
+    for number in range(60):
+        built.host(f"c{number:02}").runs(f"vm{number:02}", memory_mb=9000)
+    packing, _ = packed(built.cluster())
+    assert (packing.before, packing.after) == (60, 60)
+
+
 def test_what_is_not_measured_makes_no_host_too_busy() -> None:
     cluster = world().host("c1").runs("a").runs("b").host("c2").cluster()
     placement, _ = relieved(cluster, {"a": 4.0})

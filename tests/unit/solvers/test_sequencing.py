@@ -111,3 +111,11 @@ def test_members_of_an_anti_affinity_group_change_places_over_a_third_host() -> 
     order = ordered(cluster, a="c2", b="c1")
     assert order.blocked == ()
     assert len(order.steps) == 3
+
+
+def test_a_move_waits_for_no_more_departures_than_it_needs() -> None:
+    built = world().host("c1").runs("a", memory_mb=16384)
+    built.host("c2").runs("b", memory_mb=16384, vcpus=0).runs("c", memory_mb=0, vcpus=1)
+    cluster = built.host("c3").cluster()
+    order = ordered(cluster, b="c3", c="c3", a="c2")
+    assert steps(cluster, order)[2] == ("a", "c2", (0,))

@@ -84,6 +84,20 @@ def test_an_overloaded_host_is_relieved_into_an_idle_one() -> None:
     assert "1 hosts above their load limit are relieved" in solution.notes
 
 
+def test_a_host_that_is_emptied_takes_what_an_overloaded_one_could_give_nobody() -> None:
+    """c3 is emptied into c2; only then is there a host with room for an instance of c1."""
+    built = world().host("c1", vcpus_ratio=4.0).runs("a", vcpus=8).runs("b", vcpus=8)
+    built.host("c2", vcpus=8, vcpus_ratio=4.0).runs("c", vcpus=2)
+    cluster = built.host("c3", vcpus=8, vcpus_ratio=4.0).runs("d", vcpus=2).cluster()
+    use = {CPU: {"a": 75.0, "b": 75.0, "c": 100.0, "d": 100.0}}
+    solution = solve(cluster, use, {}, cpu_limit_percent=80)
+    after = carried_out(Weight().order(solution, cluster), cluster)
+    homes = dict(zip(after.instances.name, after.hosts.name[after.instances.host], strict=True))
+    assert homes["a"] != homes["b"]
+    assert homes["c"] == homes["d"]
+    assert "1 hosts above their load limit are relieved" in solution.notes
+
+
 def test_the_smallest_instance_that_cures_an_overload_is_moved() -> None:
     built = world().host("c1", vcpus_ratio=4.0).runs("small").runs("right", vcpus=3)
     cluster = built.runs("large", vcpus=6).host("c2").cluster()

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.plans import measured, moves
@@ -11,8 +12,9 @@ from watcher.core.cluster import Cluster
 from watcher.core.errors import BadParameters, NoMetrics
 from watcher.core.metrics import Metric
 from watcher.core.parameters import parse, schema
+from watcher.core.placement import Move
 from watcher.core.solution import Solution
-from watcher.strategies.workload_balance import Parameters, WorkloadBalance
+from watcher.strategies.workload_balance import Parameters, WorkloadBalance, _Case
 
 CPU, RAM = "instance_cpu_usage", "instance_ram_usage"
 
@@ -153,6 +155,26 @@ def test_where_the_coldest_host_is_full_the_next_one_takes_it() -> None:
     built.runs("b", vcpus=4, locked=True)
     cluster = built.host("c2", memory_mb=2048).host("c3").runs("c").cluster()
     assert moves(solve(cluster, {"b": 50, "a": 100, "c": 50}))["a"] == ("c1", "c3")
+
+
+def test_moves_that_wait_for_each_other_in_a_circle_are_left_out() -> None:
+    built = world().host("c1").runs("a", memory_mb=16384).host("c2").runs("b", memory_mb=16384)
+    cluster = built.cluster()
+    case = _Case(cluster, np.array([50.0, 60.0]), Parameters())
+    swap = [
+        Move(0, *map(int, cluster.instances.host)),
+        Move(1, *map(int, cluster.instances.host[::-1])),
+    ]
+    assert case._feasible(swap) == []
+    assert any("2 moves were left out" in note for note in case.notes([]))
+
+
+def test_what_is_left_of_broken_moves_is_not_made_when_it_makes_things_worse() -> None:
+    cluster = world().host("c1").runs("a").host("c2").runs("b").cluster()
+    case = _Case(cluster, np.full(2, 50.0), Parameters())
+    ends = [int(row) for row in cluster.instances.host]
+    assert case._feasible([Move(0, ends[0], ends[1])]) == []
+    assert case.blocked == 1
 
 
 def test_it_asks_one_question_about_all_instances() -> None:
