@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The WSGI application: pecan inside, and around it what every OpenStack API has.
 
-Outside in: CORS (a preflight has no token), proxy headers, request id, the health check, one form
+Outside in: request id, CORS (a preflight has no token), proxy headers, the health check, one form
 for errors of the layers, the size limit, Keystone's token, pecan (contract: rest-api 3).
 """
 
@@ -128,13 +128,13 @@ def make_app(conf: cfg.ConfigOpts, database: Database, bus: Bus) -> Wsgi:
     application = sizelimit.RequestBodySizeLimiter(application, conf)
     application = Enveloped(catch_errors.CatchErrors(application, conf))
     application = WithHealthcheck(application, conf)
-    application = request_id.RequestId(application, conf)
     application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, conf)
-    return cors.CORS(application, conf)
+    application = cors.CORS(application, conf)
+    return request_id.RequestId(application, conf)
 
 
-class Request(pecan.Request):
-    """Pecan's request. Its body is read by ``expose``, strictly, and never guessed at by pecan."""
+class Request(webob.Request):
+    """What pecan hands on. The body is read by ``expose``, strictly; pecan does not guess at it."""
 
     json = property(lambda _self: {})
     params = property(lambda self: self.GET)
