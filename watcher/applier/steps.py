@@ -152,8 +152,8 @@ class Steps:
             try:
                 self._move(action, to, text, **values)
             except LostRace:
-                with self._database.reading() as session:
-                    state = session.scalar(select(Action.state).where(Action.id == action.id))
+                query = select(Action.state).where(Action.id == action.id)
+                state = self.write(lambda session: session.scalar(query))
                 if state not in ENDED:
                     raise
                 LOG.info("action %s became %s before it began", action.uuid, state)
@@ -203,9 +203,8 @@ class Steps:
         """Whether the operator has asked for the plan's end; looked up before each action."""
         if self.cancelled:
             return True
-        with self._database.reading() as session:
-            query = select(ActionPlan.state).where(ActionPlan.id == self.plan.id)
-            found = session.scalar(query) in ("CANCELLING", "CANCELLED")
+        query = select(ActionPlan.state).where(ActionPlan.id == self.plan.id)
+        found = self.write(lambda session: session.scalar(query)) in ("CANCELLING", "CANCELLED")
         if found:
             self._on_cancel()
         return found
@@ -218,11 +217,19 @@ class Steps:
         )
 
     def write(self, work: Callable[[Session], T]) -> T:
-        """Do ``work`` in a transaction; a database that does not answer is waited for."""
+        """Do ``work`` in a transaction; a database that does not answer is waited for.
+
+        Raises LostRace when another applier has the plan, but not when the database broke a
+        deadlock of ours: that race can be run again.
+        """
         while True:
             try:
                 with self._database.writing() as session:
                     return work(session)
+            except LostRace as error:
+                if error.__cause__ is None:
+                    raise
+                LOG.debug("%s", error)
             except ServiceDown as error:
                 LOG.warning("%s; trying again", error)
                 if self._halted.wait(DATABASE_RETRY_S):

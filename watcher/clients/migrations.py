@@ -32,6 +32,10 @@ IN_PROGRESS = frozenset({"accepted", "queued", "preparing", "running", "post-mig
 """A live migration that Nova is at."""
 FAILED = frozenset({"error", "failed", "cancelled", "reverted"})
 """A migration that is over without the server having moved for good."""
+AWAITING = frozenset({"requested", "finished"})
+"""A move waits for a request of ours: to begin, or to confirm or revert it."""
+LOST_LOOKS = 3
+"""After so many looks that found nothing, a request without an answer was not taken."""
 REASON_POLLS, REASON_POLL_S = 10, 0.5
 """How long the reason of a failure is waited for, after the record says that there was one."""
 TIMEOUT_S = 60.0
@@ -73,6 +77,8 @@ class Move:
     live: bool
     request_id: str = ""
     record: Migration | None = None
+    lost: ServiceDown | None = None
+    """Set when Nova did not answer the last request, which it may have taken all the same."""
 
     @property
     def status(self) -> str:
@@ -115,31 +121,24 @@ class Migrations:
     def begin(self, server_uuid: str, destination: str | None, *, live: bool) -> Move:
         """Ask Nova to move a server; a missing destination lets its scheduler choose.
 
-        The request is never repeated: a repeated one could act twice. When its answer is lost, a
-        record that is there now tells that it was accepted. Raises what Nova refuses it with.
+        The request is never repeated: a repeated one could act twice. When its answer is lost,
+        ``follow`` finds out whether it was taken. Raises what Nova refuses it with.
         """
         known = self.newest(server_uuid)
         move = Move(server_uuid, known.id if known else 0, live)
         arguments: dict[str, Any] = {"host": destination}
         if live:
             arguments["block_migration"] = "auto"
-        body = {"os-migrateLive" if live else "migrate": arguments}
-        try:
-            move.request_id = self._act(server_uuid, body)
-        except ServiceDown:
-            self._find(move)
-            if move.record is None:
-                raise
-            LOG.warning("Nova's answer was lost, but it migrates server %s", server_uuid)
+        self._ask(move, {"os-migrateLive" if live else "migrate": arguments})
         return move
 
     def confirm(self, move: Move) -> None:
         """Make a cold migration final: the server's disk on the source is given up."""
-        move.request_id = self._act(move.server_uuid, {"confirmResize": None})
+        self._ask(move, {"confirmResize": None})
 
     def revert(self, move: Move) -> None:
         """Take a cold migration that waits for its confirmation back to the source."""
-        move.request_id = self._act(move.server_uuid, {"revertResize": None})
+        self._ask(move, {"revertResize": None})
 
     def abort(self, move: Move) -> None:
         """Ask Nova to cancel a live migration; whether it is in time, ``follow`` tells."""
@@ -156,7 +155,8 @@ class Migrations:
 
         Raises ActionFailed with Nova's own reason when the migration fails, when it makes no
         progress ([nova] migration_max_retries looks, migration_interval seconds apart), and when
-        ``stop`` is set. Nova not answering is no progress, not a failure.
+        ``stop`` is set; ServiceDown when Nova did not take the last request. Nova not answering
+        meanwhile is no progress, not a failure.
         """
         quiet, mark = 0, ("", 0)
         with self._follow(move):
@@ -167,6 +167,8 @@ class Migrations:
                 if move.status in FAILED:
                     raise ActionFailed(self._reason(move, stop))
                 quiet, mark = self._progress(move, quiet, mark)
+                if move.lost and move.status in AWAITING and quiet >= LOST_LOOKS:
+                    raise move.lost
                 if quiet > self.quiet_polls:
                     waited_s = self.quiet_polls * self.interval_s
                     raise ActionFailed(
@@ -304,16 +306,20 @@ class Migrations:
         kind = "live migration" if move.live else "cold migration"
         return f"{kind} {move.record.id}" if move.record else kind
 
-    def _act(self, server_uuid: str, body: Mapping[str, Any]) -> str:
-        """POST a server action; the id by which its events are found."""
-        with translated("nova"):
-            answer = self._compute.post(
-                f"/servers/{server_uuid}/action",
-                json=body,
-                microversion=self._version,
-                timeout=TIMEOUT_S,
-            )
-        return str(answer.headers.get("x-openstack-request-id", ""))
+    def _ask(self, move: Move, body: Mapping[str, Any]) -> None:
+        """POST a server action; its request id is that of the events that tell of it."""
+        path = f"/servers/{move.server_uuid}/action"
+        try:
+            with translated("nova"):
+                answer = self._compute.post(
+                    path, json=body, microversion=self._version, timeout=TIMEOUT_S
+                )
+        except ServiceDown as error:
+            LOG.warning("whether Nova took %s is not known: %s", next(iter(body)), error)
+            move.lost = error
+        else:
+            move.lost = None
+            move.request_id = str(answer.headers.get("x-openstack-request-id", ""))
 
     def _get(self, path: str, version: str, query: Mapping[str, str] | None = None) -> Any:
         def once() -> Any:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans from PENDING to their end, by a running applier on the simulated cloud."""
 
+import contextlib
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from oslo_utils import uuidutils
+from sqlalchemy.orm import Session
 
 from tests.functional.applier.conftest import Lab
 from watcher import context
 from watcher.applier import plans
 from watcher.core import solution
-from watcher.core.errors import LostRace
+from watcher.core.errors import LostRace, ServiceDown
 from watcher.core.solution import Action, disable_host, migrate, nop, sleep
 from watcher.db import store
 from watcher.db.models import ActionDescription, ActionPlan, Service
@@ -372,3 +376,55 @@ def test_the_database_tells_of_the_applier_and_its_actions(lab: Lab) -> None:
     assert (service.name, service.host) == ("watcher-applier", "here")
     assert service.last_seen_up is not None
     assert described >= {"nop", "sleep", "migrate", "change_nova_service_state"}
+
+
+def test_a_database_that_is_away_for_a_while_is_waited_for(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.applier.steps.DATABASE_RETRY_S", 0.05)
+    writing, until_s = lab.database.writing, time.monotonic() + 60
+
+    @contextlib.contextmanager
+    def fails() -> Iterator[Session]:
+        if threading.current_thread().name.startswith("action") and time.monotonic() < until_s:
+            raise ServiceDown("the database does not answer")
+        with writing() as session:
+            yield session
+
+    uuid = lab.plan(sleep(0.2), nop("child"), parents=[[], [0]])
+    lab.applier()
+    lab.until(lambda: lab.states(uuid)[0] == "ONGOING")
+    monkeypatch.setattr(lab.database, "writing", fails)
+    until_s = time.monotonic() + 0.5
+    assert lab.ended(uuid).state == "SUCCEEDED"
+    assert lab.states(uuid) == ["SUCCEEDED"] * 2
+
+
+def test_a_broken_deadlock_is_run_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, broken = lab.database.writing, []
+
+    @contextlib.contextmanager
+    def deadlocks() -> Iterator[Session]:
+        with writing() as session:
+            yield session
+            if threading.current_thread().name.startswith("action") and len(broken) < 3:
+                broken.append(True)
+                session.rollback()
+                raise LostRace("the database broke a deadlock") from KeyError()
+
+    monkeypatch.setattr(lab.database, "writing", deadlocks)
+    assert lab.run(lab.plan(nop("a"))).state == "SUCCEEDED"
+    assert len(broken) == 3
+
+
+def test_an_applier_that_breaks_leaves_nothing_ongoing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    uuid = lab.plan(nop("a"), nop("b"), parents=[[], [0]])
+    monkeypatch.setattr("watcher.applier.flow.TaskflowEngine.run", breaks)
+    plan = lab.run(uuid)
+    assert (plan.state, lab.states(uuid)) == ("FAILED", ["CANCELLED", "CANCELLED"])
+    assert plan.status_message == "The applier failed: ZeroDivisionError"
