@@ -134,7 +134,7 @@ def make_app(conf: cfg.ConfigOpts, database: Database, bus: Bus) -> Wsgi:
 
 
 class Request(webob.Request):
-    """What pecan hands on. The body is read by ``expose``, strictly; pecan does not guess at it."""
+    """What pecan hands on; the body is read by ``expose``, strictly, and not guessed at."""
 
     json = property(lambda _self: {})
     params = property(lambda self: self.GET)
