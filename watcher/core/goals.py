@@ -97,7 +97,7 @@ class Goal:
                 "value": value,
             }
             for formula, value in computed
-            if value is not None
+            if value is not None and math.isfinite(value)
         ]
 
 

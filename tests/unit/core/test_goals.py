@@ -209,3 +209,9 @@ def test_the_maintenance_ratios_are_planned_of_possible():
 
 def test_an_indicator_says_its_schema():
     assert Indicator("n", "d", minimum=1).schema == {"type": "integer", "minimum": 1}
+
+
+def test_a_global_efficacy_beyond_all_numbers_is_left_out():
+    values = {"instance_migrations_count": 1}
+    values |= {"standard_deviation_before_audit": 5e-324, "standard_deviation_after_audit": 1e300}
+    assert efficacy(WORKLOAD_BALANCING, values)[1] == []
