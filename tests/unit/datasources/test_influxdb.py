@@ -135,7 +135,7 @@ def test_one_request_carries_the_question_and_the_age(serve: Callable[..., str])
     assert np.isnan(found[CLUSTER.host_row("c2")])
     assert (coverage.measured, coverage.rows, coverage.source) == (1, 2, "influxdb")
     assert coverage.newest_age_s is not None
-    assert coverage.newest_age_s < 5
+    assert 0 <= coverage.newest_age_s < 300
     (seen,) = Handler.seen
     assert (seen["path"], seen["db"], seen["epoch"]) == ("/query", "telegraf", "ms")
     assert seen["q"].count("SELECT") == 2
