@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hypothesis works here: the same examples each time, more of them when asked.
+"""Before any test: native threads, and how hypothesis works here.
 
-``pytest --hypothesis-profile=long`` tries a thousand new examples of each law.
+``pytest --hypothesis-profile=long`` tries a thousand new examples of each law; otherwise the same
+examples are tried each time.
 """
 
 from hypothesis import HealthCheck, settings
+
+import watcher.messaging  # noqa: F401 - chooses native threads before oslo.messaging is imported
 
 # A machine under load is no fault of the code: no deadline, and drawing a world may take a while.
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
