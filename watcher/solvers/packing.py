@@ -69,16 +69,17 @@ def consolidate(
     first = _pose(constraints, movable, hosts)
     before = int((hosts & (first.count > 0)).sum())
     after, problem = before, first
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         spent = int((placement.host != placement.cluster.instances.host).sum())
         budget = None if max_moves is None else max_moves - spent
         reached = _improve(problem, after, budget)
-        if reached >= after:
-            break
+        if reached <= problem.bound.hosts or (turn and reached >= after):
+            return Packing(first.bound.hosts, before, reached)
         after = reached
-        problem = _pose(constraints, movable, hosts)
-        if after <= problem.bound.hosts:
-            break
+        # Empty hosts are wanted by the first round only: after the plan they will be disabled, and
+        # a later audit, which does not have them, must find nothing more to do.
+        in_use = np.bincount(placement.host[placement.host >= 0], minlength=len(hosts)) > 0
+        problem = _pose(constraints, movable, hosts & in_use)
     return Packing(first.bound.hosts, before, after)
 
 
@@ -253,7 +254,7 @@ def relieve(
     ``measured`` is instances x loads (the placement's dimensions after the allocated three), 0
     where nothing was measured: what is not known makes no host overloaded. A host is relieved
     into hosts in use, else into empty ones, else into ``spare`` ones. Returns the spare hosts
-    that now carry something.
+    that took something.
     """
     placement = constraints.placement
     known = _known_load(placement, measured)
@@ -262,18 +263,19 @@ def relieve(
     worst = np.flatnonzero(over)
     excess = (known / np.maximum(limit, 1e-9)).max(axis=1, initial=0.0)
     left = len(placement.host) if max_moves is None else max_moves
+    opened = np.zeros_like(spare)
     for host in worst[np.argsort(-excess[worst], kind="stable")]:
         while left > 0 and (known[host] > limit[host]).any():
             rows = placement.rows_on(int(host))
-            rows = rows[movable[rows]]
-            row = _relieve_once(
-                constraints, rows, known[host] - limit[host], measured, (hosts & ~over, spare)
-            )
+            choices = (hosts & ~over | opened, spare & ~opened)
+            need = known[host] - limit[host]
+            row = _relieve_once(constraints, rows[movable[rows]], need, measured, choices)
             if row is None:
                 break
             known[host] -= measured[row]
+            opened |= spare & (np.arange(len(spare)) == placement.host[row])
             left -= 1
-    return spare & (np.bincount(placement.host[placement.host >= 0], minlength=len(spare)) > 0)
+    return opened
 
 
 def _known_load(placement: Placement, measured: Floats) -> Floats:

@@ -147,6 +147,12 @@ def test_a_host_that_watcher_disabled_is_enabled_when_load_needs_it() -> None:
     assert "1 hosts disabled by Watcher are enabled again" in solution.notes
 
 
+def test_a_host_that_watcher_disabled_stays_so_when_no_load_needs_it() -> None:
+    built = world().host("c1").runs("a")
+    cluster = built.host("c2", enabled=False, disabled_reason=EMPTIED).runs("b").cluster()
+    assert solve(cluster).actions == ()
+
+
 @pytest.mark.parametrize("reason", ["watcher_maintaining", "fan", ""])
 def test_other_disabled_hosts_are_not_enabled_whatever_the_load(reason: str) -> None:
     built = world().host("c1", vcpus_ratio=4.0).runs("a", vcpus=6).runs("b", vcpus=6)
