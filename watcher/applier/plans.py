@@ -10,14 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watcher import context
-from watcher.applier.steps import Steps, attempt, words
-from watcher.clients.session import Clients
+from watcher.applier.steps import Steps, Wires, attempt, words
 from watcher.core import solution
 from watcher.core.errors import LostRace, NotFound
 from watcher.db import store
 from watcher.db.engine import Database
 from watcher.db.models import Action, ActionPlan
-from watcher.messaging.notifications import Announcer
 
 LOG = logging.getLogger(__name__)
 
@@ -60,20 +58,13 @@ class PlanRun:
     """
 
     def __init__(
-        self,
-        plan: ActionPlan,
-        caller: Mapping[str, Any],
-        database: Database,
-        announcer: Announcer,
-        clients: Clients,
-        engine: Engine,
+        self, wires: Wires, engine: Engine, plan: ActionPlan, caller: Mapping[str, Any]
     ) -> None:
-        self._plan = plan
-        self._database = database
-        self._announcer = announcer
+        self._announcer = wires.announcer
         self._engine = engine
+        self._plan = plan
         self._caller = caller
-        self._steps = Steps(database, announcer, clients, plan, caller, self.cancel)
+        self._steps = Steps(wires, plan, caller, self.cancel)
         self._actions: list[Action] = []
         self._cancelling = Lock()
         self._cancelled = False

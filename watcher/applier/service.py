@@ -19,6 +19,7 @@ from watcher import plugins
 from watcher.applier.limits import Limits
 from watcher.applier.plans import Engine, PlanRun, claim
 from watcher.applier.recovery import recover
+from watcher.applier.steps import Wires
 from watcher.clients.session import Clients
 from watcher.config import Group
 from watcher.core.errors import Invalid, WatcherError
@@ -63,6 +64,12 @@ OPTIONS = Group(
             help="type:number, ... How many actions of a type run side by side. A type that is not"
             " named has no limit of its own.",
         ),
+        cfg.BoolOpt(
+            "abort_on_cancel",
+            default=False,
+            help="Whether the cancel of a plan breaks off its running live migrations too, instead"
+            " of letting them finish.",
+        ),
         cfg.IntOpt(
             "shutdown_timeout",
             default=45,
@@ -88,8 +95,7 @@ class ApplierService:
         settings = conf.watcher_applier
         self._host: str = conf.host
         self._database = database
-        self._announcer = announcer
-        self._clients = clients
+        self._wires = Wires(database, announcer, clients, settings.abort_on_cancel)
         self._engine = _engine(conf)
         self._workers: int = settings.workers
         self._pool = ThreadPoolExecutor(settings.workers, "plan")
@@ -180,8 +186,7 @@ class ApplierService:
     def _claim(self, uuid: str, caller: Mapping[str, Any]) -> None:
         plan = claim(self._database, uuid, self._host)
         if plan is not None:
-            wires = (self._database, self._announcer, self._clients, self._engine)
-            run = PlanRun(plan, caller, *wires)
+            run = PlanRun(self._wires, self._engine, plan, caller)
             with self._lock:
                 self._running[uuid] = run
             self._pool.submit(self._run, run)

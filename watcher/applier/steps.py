@@ -7,6 +7,7 @@ touched. Each write carries the epoch of the plan: an applier that was supersede
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any, TypeVar
 
@@ -38,6 +39,16 @@ DATABASE_RETRY_S = 2.0
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED")
 
 
+@dataclass(frozen=True)
+class Wires:
+    """What all plans are run with; ``abort_on_cancel`` breaks off what runs and can be."""
+
+    database: Database
+    announcer: Announcer
+    clients: Clients
+    abort_on_cancel: bool = False
+
+
 class Steps:
     """Runs the actions of one plan, each once, called from many threads.
 
@@ -49,25 +60,22 @@ class Steps:
 
     def __init__(
         self,
-        database: Database,
-        announcer: Announcer,
-        clients: Clients,
+        wires: Wires,
         plan: ActionPlan,
         caller: Mapping[str, Any],
         on_cancel: Callable[[], None],
     ) -> None:
+        self._wires = wires
+        self._announcer = wires.announcer
+        self._plan = plan
         self._caller = caller
         self._on_cancel = on_cancel
-        self._database = database
-        self._announcer = announcer
-        self._clients = clients
-        self.plan = plan
-        self._epoch = plan.epoch
         self._draining = Event()
         self._halted = Event()
         self._cancelled = Event()
         self._taking = Lock()
         self._stops: dict[str, Event] = {}
+        self._running: dict[str, tuple[Action, ActionHandler]] = {}
         self._culprits: dict[str, Action] = {}
         self.failed: list[Action] = []
         self.broken: Exception | None = None
@@ -91,7 +99,7 @@ class Steps:
 
     def run(self, action: Action) -> None:
         """Bring an action whose parents are over to its end, unless something is against it."""
-        context.for_job(self.plan.uuid, self._caller)
+        context.for_job(self._plan.uuid, self._caller)
         _, error = attempt(lambda: self._run(action))
         if error is not None and not self._halted.is_set():
             LOG.error("action %s cannot be recorded: %s", action.uuid, error)
@@ -120,9 +128,12 @@ class Steps:
                 self._end(action, "SKIPPED", f"Action was skipped automatically: {error}")
             elif error is not None:
                 self._end(action, "FAILED", message("pre_condition", error), error)
-            elif handler and self._begin(action, dict(before or {})):
-                self._carry_out(action, handler)
+            elif handler and not self._halted.is_set():
+                self._running[action.uuid] = (action, handler)
+                if self._begin(action, dict(before or {})):
+                    self._carry_out(action, handler)
         finally:
+            self._running.pop(action.uuid, None)
             del self._stops[action.uuid]
 
     def handler(self, action: Action, stop: Event) -> ActionHandler:
@@ -135,7 +146,7 @@ class Steps:
             raise NotFound("Action type", action.action_type)
         parameters.check(kind.schema, action.input_parameters)
         build: Callable[..., ActionHandler] = kind
-        return build(self._clients, action.input_parameters, stop)
+        return build(self._wires.clients, action.input_parameters, stop)
 
     def _begin(self, action: Action, before: dict[str, Any]) -> bool:
         """Write and announce the intent; False when somebody decided otherwise meanwhile."""
@@ -162,15 +173,22 @@ class Steps:
 
     def _carry_out(self, action: Action, handler: ActionHandler) -> None:
         _, error = attempt(handler.perform)
+        if error is None:
+            self._end(action, "SUCCEEDED")
+            return
         if self._halted.is_set():
             LOG.info("action %s is left ONGOING: the applier stops", action.uuid)
-        elif error is None:
-            self._end(action, "SUCCEEDED")
+            return
+        undone, failure = attempt(handler.undo)
+        fate = f"; undo failed: {words(failure)}" if failure else ""
+        fate = fate or (f"; undone: {undone}" if undone else "")
+        text = message("execute", error, fate)
+        if action.state == "CANCELLING":
+            self._end(
+                action, "CANCELLED", text.replace("Action failed in", "Action aborted in", 1)
+            )
         else:
-            undone, failure = attempt(handler.undo)
-            fate = f"; undo failed: {words(failure)}" if failure else ""
-            fate = fate or (f"; undone: {undone}" if undone else "")
-            self._end(action, "FAILED", message("execute", error, fate), error)
+            self._end(action, "FAILED", text, error)
 
     def _end(
         self, action: Action, state: str, text: str | None = None, error: Exception | None = None
@@ -182,12 +200,34 @@ class Steps:
             self._announcer.job("action.execution", action, phase="error", fault=error)
         elif state == "SUCCEEDED":
             self._announcer.job("action.execution", action, phase="end")
+        elif state == "CANCELLED":
+            self._announcer.job("action.cancel", action, phase="end")
 
     def cancel(self, actions: Iterable[Action]) -> None:
-        """Begin nothing more; those of these actions that were not begun will not be."""
+        """Begin nothing more; those of these actions that were not begun will not be.
+
+        Those that run finish, or are broken off where that is configured and can be.
+        """
         self._cancelled.set()
         for action in actions:
             self._cancel(action, "The action plan was cancelled before this action began.")
+        if self._wires.abort_on_cancel:
+            for action, handler in list(self._running.values()):
+                self._abort(action, handler)
+
+    def _abort(self, action: Action, handler: ActionHandler) -> None:
+        """Break off an action that runs, if that can be done; its own thread records the end."""
+        if not handler.can_abort or action.state != "ONGOING":
+            return
+        try:
+            self._move(action, "CANCELLING")
+        except LostRace as error:
+            LOG.debug("%s", error)
+            return
+        self._announcer.job("action.cancel", action, phase="start")
+        _, failure = attempt(handler.abort)
+        if failure is not None:
+            LOG.warning("action %s goes on: %s", action.uuid, words(failure))
 
     @property
     def cancelled(self) -> bool:
@@ -203,7 +243,7 @@ class Steps:
         """Whether the operator has asked for the plan's end; looked up before each action."""
         if self.cancelled:
             return True
-        query = select(ActionPlan.state).where(ActionPlan.id == self.plan.id)
+        query = select(ActionPlan.state).where(ActionPlan.id == self._plan.id)
         found = self.write(lambda session: session.scalar(query)) in ("CANCELLING", "CANCELLED")
         if found:
             self._on_cancel()
@@ -212,7 +252,7 @@ class Steps:
     def _move(self, action: Action, to: str, text: str | None = None, **values: Any) -> None:
         self.write(
             lambda session: store.transition(
-                session, action, to, text, epoch=self._epoch, **values
+                session, action, to, text, epoch=self._plan.epoch, **values
             )
         )
 
@@ -224,7 +264,7 @@ class Steps:
         """
         while True:
             try:
-                with self._database.writing() as session:
+                with self._wires.database.writing() as session:
                     return work(session)
             except LostRace as error:
                 if error.__cause__ is None:

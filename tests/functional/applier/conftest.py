@@ -11,6 +11,7 @@ from oslo_messaging import conffixture
 
 from tests.functional.applier.plans import Watcher
 from watcher import config
+from watcher.applier import service
 from watcher.clients.session import Clients
 from watcher.simulator import scheduler
 from watcher.simulator.generate import generate
@@ -66,7 +67,13 @@ def clients(conf: cfg.ConfigOpts) -> Clients:
 
 
 @pytest.fixture
-def lab(conf: cfg.ConfigOpts, clients: Clients, simulator: Simulator) -> Iterator["Lab"]:
+def lab(
+    conf: cfg.ConfigOpts,
+    clients: Clients,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator["Lab"]:
+    monkeypatch.setattr(service, "LOOK_S", 0.2)
     lab = Lab(conf, clients, simulator)
     yield lab
     lab.close()
