@@ -4,7 +4,7 @@
 import pytest
 from sqlalchemy import inspect, text
 
-from tests.functional.db import history, rows, verbs
+from tests.functional.db import history, moves, rows, verbs
 from watcher.core.errors import ServiceDown
 from watcher.db import purge, store
 from watcher.db.engine import Database
@@ -56,7 +56,7 @@ class TestWriting(verbs.Writing):
     pass
 
 
-class TestMoving(verbs.Moving):
+class TestMoving(moves.Moving):
     pass
 
 

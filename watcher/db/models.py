@@ -95,6 +95,15 @@ def _known(lifecycle: states.Lifecycle) -> CheckConstraint:
     return CheckConstraint(f"state IN ({names})", name="state")
 
 
+def _listed() -> Index:
+    """Lists by state, from any row on.
+
+    Lists in the order of creation use the primary key; with an index on (deleted, id) beside it
+    MariaDB was measured six times slower.
+    """
+    return Index(None, "deleted", "state", "id")
+
+
 class Goal(WithName, Base):
     """What an audit wants to reach; rows follow the installed plug-ins."""
 
@@ -140,7 +149,7 @@ class Audit(WithMessage, WithName, Base):
     __tablename__ = "audits"
     __table_args__ = (
         UniqueConstraint("name", "deleted"),
-        Index(None, "deleted", "state"),
+        _listed(),
         _known(states.AUDIT),
     )
 
@@ -170,7 +179,7 @@ class ActionPlan(WithMessage, WithUuid, Base):
     """
 
     __tablename__ = "action_plans"
-    __table_args__ = (Index(None, "deleted", "state"), _known(states.ACTION_PLAN))
+    __table_args__ = (_listed(), _known(states.ACTION_PLAN))
 
     audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id"), index=True)
     strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"), index=True)
@@ -193,7 +202,7 @@ class Action(WithMessage, WithUuid, Base):
     """
 
     __tablename__ = "actions"
-    __table_args__ = (Index(None, "deleted", "state"), _known(states.ACTION))
+    __table_args__ = (_listed(), _known(states.ACTION))
 
     action_plan_id: Mapped[int] = mapped_column(ForeignKey("action_plans.id"), index=True)
     action_type: Mapped[str] = mapped_column(String(255))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs on SQLite."""
 
-from tests.functional.db import verbs
+from tests.functional.db import moves, verbs
 
 
 class TestGetting(verbs.Getting):
@@ -16,5 +16,5 @@ class TestWriting(verbs.Writing):
     pass
 
 
-class TestMoving(verbs.Moving):
+class TestMoving(moves.Moving):
     pass

@@ -50,12 +50,12 @@ def foreign(table: str, name: str, target: str, *, nullable: bool = False) -> li
 
 
 def states(table: str, names: str) -> list[Any]:
-    """The state column, which takes these names only, and the index of lists by state."""
+    """The state column, which takes these names only, and the index of lists."""
     allowed = ", ".join(f"'{name}'" for name in names.split())
     return [
         text("state", 20),
         sa.CheckConstraint(f"state IN ({allowed})", name=op.f(f"ck_{table}_state")),
-        sa.Index(f"ix_{table}_deleted_state", "deleted", "state"),
+        sa.Index(f"ix_{table}_deleted_state_id", "deleted", "state", "id"),
     ]
 
 
