@@ -145,17 +145,25 @@ def _merged(table: Table, part: Table, gone: Sequence[str]) -> Table:
         return part
     rows = _rows(table.uuid, part.uuid)
     known, new = rows >= 0, rows < 0
-    lost = _rows(table.uuid, words(gone))
-    kept = np.delete(np.arange(len(table)), lost[lost >= 0])
-    # The old row that each row comes from, -1 for a new one: each column is copied once.
-    order = np.insert(kept, np.searchsorted(table.uuid[kept], part.uuid[new]), -1)
+    lost = _rows(table.uuid, words(sorted(gone)))
+    lost = lost[lost >= 0]
+    kept = np.delete(np.arange(len(table)), lost)
+    between = np.searchsorted(table.uuid, part.uuid[new])
+    # The old row that each row comes from, -1 for a new one; and where each row of part ends up.
+    order = np.insert(kept, between - np.searchsorted(lost, between), -1)
+    place = np.empty(len(part), dtype=np.int64)
+    place[new] = np.flatnonzero(order < 0)
+    place[known] = np.flatnonzero(order >= 0)[np.searchsorted(kept, rows[known])]
     columns: dict[str, Any] = {}
     for name in (field.name for field in fields(table)):
         column, values = getattr(table, name), getattr(part, name)
-        if name not in _SCOPE and (column[rows[known]] != values[known]).any():
-            columns[name] = column = column.copy()
-            column[rows[known]] = values[known]
+        taken = new if name in _SCOPE else np.ones_like(new)
         if new.any() or len(kept) < len(table):
-            columns[name] = column = column[order]
-            column[order < 0] = values[new]
-    return replace(table, **{name: frozen(column) for name, column in columns.items()})
+            column = column[order]
+        elif (column[rows[taken]] != values[taken]).any():
+            column = column.copy()
+        else:
+            continue
+        column[place[taken]] = values[taken]
+        columns[name] = frozen(column)
+    return replace(table, **columns)
