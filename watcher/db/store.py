@@ -7,7 +7,7 @@ are told. Everything that writes leaves a ``Change`` on the session, announced a
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +25,9 @@ from watcher.db import models, paging
 from watcher.db.models import Base
 
 LOG = logging.getLogger(__name__)
+
+_BATCH = 500
+"""Rows in one UPDATE; SQLite takes 32,766 parameters, other servers dislike long lists."""
 
 M = TypeVar("M", bound=Base)
 Way = tuple[ColumnElement[bool], list[Any]]
@@ -167,6 +170,32 @@ def transition(
     LOG.info("%s %s: %s -> %s%s", lifecycle.kind, _ident(row), old_state, to, why)
     _note(session, "update", row, old_state)
     return row
+
+
+def transition_all(session: Session, rows: Sequence[Any], to: str) -> None:
+    """Move many rows of one kind at once, such as the actions of a plan: all of them or none.
+
+    Raises LostRace when one of them is not where the move can begin.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    lifecycle = models.LIFECYCLES[model]
+    values = {"state": to, "updated_at": timeutils.utcnow()}
+    movable = model.state.in_(sorted(lifecycle.sources(to)))
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        done: Any = session.execute(
+            update(model).where(model.id.in_([row.id for row in batch]), movable).values(**values),
+            execution_options={"synchronize_session": False},
+        )
+        if done.rowcount != len(batch):
+            raise LostRace(f"one of {len(rows)} rows cannot become {to}: another writer was first")
+    LOG.info("%s: %d became %s", lifecycle.kind, len(rows), to)
+    for row in rows:
+        old_state = row.state
+        _show(row, values)
+        _note(session, "update", row, old_state)
 
 
 def swap(session: Session, row: M, *seen: str, **values: Any) -> M:

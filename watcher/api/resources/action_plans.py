@@ -123,9 +123,8 @@ def _cancel(call: Call, plan: models.ActionPlan, to: str) -> None:
     if to != "CANCELLED":
         return
     table = models.Action
-    pending = (table.action_plan_id == plan.id, table.state == "PENDING")
-    for action in store.every(call.session, table, *pending):
-        store.transition(call.session, action, "CANCELLED")
+    mine = (table.action_plan_id == plan.id, table.state == "PENDING")
+    store.transition_all(call.session, store.every(call.session, table, *mine), "CANCELLED")
 
 
 def _where(call: Call) -> list[ColumnElement[bool]]:
