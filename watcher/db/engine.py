@@ -46,6 +46,9 @@ OPTIONS = config.Group(
     ],
 )
 
+ROWS_AT_ONCE = 100
+"""Rows in one INSERT; psycopg needs twice the time for SQLAlchemy's default of 1,000."""
+
 PASSED_ON = (
     *("connection_recycle_time", "connection_debug", "connection_parameters", "connection_trace"),
     *("max_pool_size", "max_overflow", "pool_timeout", "sqlite_synchronous", "mysql_sql_mode"),
@@ -87,7 +90,10 @@ class Database:
                 reader = self._engine(self._options.slave_connection)
         self._readers = sessionmaker(reader, expire_on_commit=False)
         self._writers = sessionmaker(
-            self.engine.execution_options(**{WRITES: True}), expire_on_commit=False
+            self.engine.execution_options(
+                **{WRITES: True, "insertmanyvalues_page_size": ROWS_AT_ONCE}
+            ),
+            expire_on_commit=False,
         )
 
     @contextmanager
