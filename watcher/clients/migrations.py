@@ -18,7 +18,14 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.core.errors import ActionFailed, NotFound, ServiceDown, WatcherError
+from watcher.core.errors import (
+    ActionFailed,
+    Conflict,
+    Invalid,
+    NotFound,
+    ServiceDown,
+    WatcherError,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -77,8 +84,8 @@ class Move:
     live: bool
     request_id: str = ""
     record: Migration | None = None
-    lost: ServiceDown | None = None
-    """Set when Nova did not answer the last request, which it may have taken all the same."""
+    lost: WatcherError | None = None
+    """What the last request ended with when it may have come true all the same."""
 
     @property
     def status(self) -> str:
@@ -133,8 +140,15 @@ class Migrations:
         return move
 
     def confirm(self, move: Move) -> None:
-        """Make a cold migration final: the server's disk on the source is given up."""
-        self._ask(move, {"confirmResize": None})
+        """Make a cold migration final: the server's disk on the source is given up.
+
+        Nova refuses when it is about to confirm by itself (its ``resize_confirm_window``); whether
+        that was it, ``follow`` finds out.
+        """
+        try:
+            self._ask(move, {"confirmResize": None})
+        except (Conflict, Invalid) as refusal:
+            move.lost = refusal
 
     def revert(self, move: Move) -> None:
         """Take a cold migration that waits for its confirmation back to the source."""

@@ -2,14 +2,17 @@
 """Migrations against the simulated Nova, by the handler alone."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.functional.applier.conftest import Lab
 from watcher.actions.migrate import Migrate
-from watcher.clients.migrations import Migrations
-from watcher.core.errors import ActionFailed, Conflict, Invalid, Skip
+from watcher.clients.migrations import Migrations, Move
+from watcher.core.errors import ActionFailed, Conflict, Invalid, ServiceDown, Skip
+from watcher.simulator.clock import Clock
 from watcher.simulator.world import Server
 
 
@@ -232,3 +235,92 @@ def test_ten_moves_are_followed_by_one_reader(lab: Lab) -> None:
     polls = Migrations.of(lab.clients).polls
     assert 0 < polls < 40
     assert asked <= polls + 10 * 3
+
+
+def test_a_slow_migration_and_those_in_its_queue_are_not_without_progress(lab: Lab) -> None:
+    """Three from one host, with a bound of half a second without progress."""
+    lab.conf.set_override("migration_max_retries", 5, "nova")
+    lab.simulator.cloud.clock = Clock(speed=5)
+    servers = lab.servers(3)
+    for host in lab.simulator.world.hosts.values():
+        host.ratios = (64.0, 64.0, 64.0)
+    for server in servers:
+        server.host = servers[0].host
+    moves = [handler(lab, server, lab.roomy(server)) for server in servers]
+    began = time.monotonic()
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(move.perform) for move in moves]:
+            done.result(60)
+    assert time.monotonic() - began > 1
+    assert {one.status for one in lab.simulator.world.migrations} == {"completed"}
+
+
+def test_an_instance_that_nova_put_elsewhere_fails_and_is_moved_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = lab.server()
+    source, to = server.host, lab.roomy(server)
+    move = handler(lab, server, to)
+    follow = Migrations.follow
+
+    def elsewhere(*arguments: Any) -> Any:
+        ended = follow(*arguments)
+        if server.host == to:
+            server.host = next(
+                name for name in lab.simulator.world.hosts if name not in (source, to)
+            )
+        return ended
+
+    monkeypatch.setattr(Migrations, "follow", elsewhere)
+    with pytest.raises(ActionFailed, match=r"but instance .* is on") as failure:
+        move.perform()
+    assert failure.value.phase == "post_condition"
+    assert move.undo().endswith(f"to {source}")
+    assert server.host == source
+
+
+def test_a_cold_migration_that_nova_confirms_by_itself_is_done(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[DEFAULT] resize_confirm_window in nova.conf."""
+    server = lab.server()
+    to = lab.roomy(server)
+    move = handler(lab, server, to, "cold")
+    look = Migrations._look
+
+    def confirmed(self: Migrations, asked: Move) -> None:
+        look(self, asked)
+        if asked.status == "finished":
+            self.confirm(asked)
+            look(self, asked)
+
+    monkeypatch.setattr(Migrations, "_look", confirmed)
+    move.perform()
+    assert (server.host, server.vm_state) == (to, "active")
+
+
+def test_a_cold_migration_cannot_be_aborted(lab: Lab) -> None:
+    server = lab.server()
+    with pytest.raises(ActionFailed, match="cannot be aborted"):
+        handler(lab, server, lab.roomy(server), "cold").abort()
+
+
+def test_a_cold_migration_that_nova_is_still_at_is_left_to_nova(lab: Lab) -> None:
+    lab.conf.set_override("migration_max_retries", 3, "nova")
+    server = lab.server()
+    lab.simulator.faults.move("stuck", server=server.uuid)
+    move = handler(lab, server, lab.roomy(server), "cold")
+    with pytest.raises(ActionFailed, match="is migrating and made no progress"):
+        move.perform()
+    with pytest.raises(ActionFailed, match="Nova is still at the cold migration"):
+        move.undo()
+
+
+def test_a_post_that_nova_never_took_fails_with_what_was_wrong(lab: Lab) -> None:
+    server = lab.server()
+    lab.simulator.faults.add(service="compute", method="POST", path="/action", cut=True)
+    move = handler(lab, server, lab.roomy(server))
+    with pytest.raises(ServiceDown, match="Nova does not answer"):
+        move.perform()
+    assert move.undo() == ""
+    assert lab.simulator.world.migrations == []
