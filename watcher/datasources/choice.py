@@ -43,7 +43,13 @@ def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks
         "Where the history of the cluster is",
         [
             _order(default=["influxdb"]),
-            cfg.IntOpt("query_max_retries", default=10, min=1, mutable=True, help="Tries."),
+            cfg.IntOpt(
+                "query_max_retries",
+                default=10,
+                min=1,
+                mutable=True,
+                help="How often a query is tried before its source counts as down.",
+            ),
             cfg.IntOpt(
                 "query_interval",
                 default=1,
