@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Any, ClassVar
 
-from watcher.clients.nova import Nova
+from watcher.clients.nova import ComputeService, Nova
 from watcher.clients.session import Clients, translated
 from watcher.core.errors import ActionFailed, NotFound, Skip
 from watcher.core.solution import (
@@ -63,7 +63,7 @@ class ChangeNovaServiceState:
             service = self._nova.service(self._host)
         except NotFound as error:
             raise Skip(f"{error}") from error
-        if service.enabled == (self._state == "enabled"):
+        if self._is_there(service):
             raise Skip(f"the compute service of host {self._host} is {self._state} already")
         if self._state == "enabled" and not service.disabled_reason.startswith(OUR_REASONS):
             raise ActionFailed(
@@ -73,6 +73,17 @@ class ChangeNovaServiceState:
             )
         self._service = service
         return {"enabled": service.enabled, "disabled_reason": service.disabled_reason}
+
+    def _is_there(self, service: ComputeService) -> bool:
+        """Whether nothing is to be done.
+
+        A host that we disabled for one reason may be needed for another, which decides who may
+        enable it again; the reason of somebody else is left alone.
+        """
+        if service.enabled != (self._state == "enabled"):
+            return False
+        ours = service.disabled_reason.startswith(OUR_REASONS)
+        return service.enabled or not ours or service.disabled_reason == self._reason
 
     def perform(self) -> None:
         """Set it, and see that Nova has it so."""
@@ -90,7 +101,10 @@ class ChangeNovaServiceState:
     def undo(self) -> str:
         """Set the former status, with its reason, if that is not what Nova has."""
         before = self._service
-        if not self._begun or self._nova.service(self._host).enabled == before.enabled:
+        if not self._begun:
+            return ""
+        now = self._nova.service(self._host)
+        if (now.enabled, now.disabled_reason) == (before.enabled, before.disabled_reason):
             return ""
         if before.enabled:
             self._nova.enable_service(before.uuid)

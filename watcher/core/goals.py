@@ -174,6 +174,28 @@ SERVER_CONSOLIDATION = Goal(
         Indicator("compute_nodes_count", "Number of enabled compute hosts in the audit's scope."),
         Indicator("released_compute_nodes_count", "Number of compute hosts the plan empties."),
         Indicator("instance_migrations_count", "Number of migrations in the plan."),
+        Indicator(
+            "hosts_in_use_before",
+            "Number of enabled compute hosts with an instance before the plan.",
+            required=False,
+        ),
+        Indicator(
+            "hosts_in_use_after",
+            "Number of enabled compute hosts with an instance after the plan.",
+            required=False,
+        ),
+        Indicator(
+            "hosts_in_use_lower_bound",
+            "Number of hosts that the present load provably needs; no plan can come below it.",
+            required=False,
+        ),
+        Indicator(
+            "gap_to_lower_bound_percent",
+            "By how much the hosts in use after the plan exceed the lower bound.",
+            required=False,
+            whole=False,
+            unit="%",
+        ),
     ),
     (
         Ratio(

@@ -90,3 +90,19 @@ def test_only_a_host_that_is_not_empty_is_made_good(lab: Lab) -> None:
     assert change.compensation() is None
     maintained = handler(lab, full, "disabled", disabled_reason="watcher_maintaining")
     assert maintained.compensation() is None
+
+
+def test_our_own_reason_is_changed_and_put_back(lab: Lab, host: Host) -> None:
+    host.enabled, host.disabled_reason = False, "watcher_disabled"
+    change = handler(lab, host, "disabled", disabled_reason="watcher_maintaining")
+    change.check()
+    change.perform()
+    assert (host.enabled, host.disabled_reason) == (False, "watcher_maintaining")
+    assert change.undo() == f"host {host.name} was disabled again"
+    assert host.disabled_reason == "watcher_disabled"
+
+
+def test_the_reason_of_somebody_else_is_left_alone(lab: Lab, host: Host) -> None:
+    host.enabled, host.disabled_reason = False, "disk is dying"
+    with pytest.raises(Skip, match="disabled already"):
+        handler(lab, host, "disabled", disabled_reason="watcher_maintaining").check()
