@@ -206,7 +206,6 @@ class Client:
             pause.wait(0.5)
         sys.exit(f"{kind} {ident} is still {last}")
 
-
     def _progress(self, plan: str) -> None:
         """How many actions have ended by now."""
         actions = self.ask(f"action list --action-plan {plan} --limit 0")
