@@ -163,7 +163,7 @@ class Runner:
     ) -> str:
         """Plan, actions, indicators and the audit's end in one transaction: all or nothing."""
         indicators, global_efficacy = efficacy(case.goal, solution.indicators)
-        said = " ".join((*solution.notes, *case.notes))
+        said = "; ".join((*solution.notes, *case.notes))
         with self.database.writing() as session:
             strategy = store.get(session, models.Strategy, case.name)
             row = models.ActionPlan(
