@@ -41,14 +41,19 @@ _OPTION_TYPES: Mapping[type, type[cfg.Opt]] = {
 
 
 @cache
-def load(group: str) -> Mapping[str, Any]:
-    """What the entry points of a group point to, by name, in alphabetical order."""
+def load(group: str, *, built: bool = False) -> Mapping[str, Any]:
+    """What the entry points of a group point to, by name, in alphabetical order.
+
+    ``built`` calls each of them and gives what it returns.
+    """
 
     def complain(_manager: Any, entry_point: Any, error: BaseException) -> None:
-        LOG.error("plugin %s of %s cannot be loaded: %s", entry_point.name, group, error)
+        what = f"{type(error).__name__}: {error}"
+        LOG.error("plugin %s of %s cannot be loaded: %s", entry_point.name, group, what)
 
-    manager = ExtensionManager(group, on_load_failure_callback=complain)
-    return {found.name: found.plugin for found in sorted(manager, key=lambda one: one.name)}
+    manager = ExtensionManager(group, invoke_on_load=built, on_load_failure_callback=complain)
+    found = sorted(manager, key=lambda one: one.name)
+    return {one.name: one.obj if built else one.plugin for one in found}
 
 
 @cache
@@ -73,8 +78,7 @@ def _fitting(group: str, protocol: type, built: Mapping[str, Any]) -> dict[str, 
 @cache
 def strategies() -> Mapping[str, "protocols.Strategy[Any]"]:
     """Every strategy, built, by name."""
-    built = {name: factory() for name, factory in load(STRATEGIES).items()}
-    return _fitting(STRATEGIES, protocols.Strategy, built)
+    return _fitting(STRATEGIES, protocols.Strategy, load(STRATEGIES, built=True))
 
 
 def strategy(name: str) -> "protocols.Strategy[Any]":
@@ -88,7 +92,23 @@ def strategy(name: str) -> "protocols.Strategy[Any]":
 @cache
 def goals() -> Mapping[str, Goal]:
     """Every goal by name."""
-    return {name: goal for name, goal in load(GOALS).items() if isinstance(goal, Goal)}
+    found = load(GOALS)
+    for name in found:
+        if not isinstance(found[name], Goal):
+            LOG.error("plugin %s of %s is left out: it is no Goal", name, GOALS)
+    return {name: goal for name, goal in found.items() if isinstance(goal, Goal)}
+
+
+def broken(group: str) -> frozenset[str]:
+    """The goals or strategies that are installed here but cannot be used."""
+    usable: Mapping[str, Any] = goals() if group == GOALS else strategies()
+    return names(group) - set(usable)
+
+
+@cache
+def planners() -> Mapping[str, Any]:
+    """The factory of each planner by name."""
+    return _fitting(PLANNERS, protocols.Planner, load(PLANNERS))
 
 
 @cache
@@ -100,7 +120,7 @@ def actions() -> Mapping[str, type[protocols.ActionHandler]]:
 def planner(name: str, conf: cfg.ConfigOpts) -> protocols.Planner:
     """A planner built with its options; NotFound when it is not installed here."""
     try:
-        factory = load(PLANNERS)[name]
+        factory = planners()[name]
     except KeyError:
         raise NotFound("Planner plugin", name) from None
     return build(factory, conf[f"{PLANNERS}.{name}"])
@@ -144,5 +164,4 @@ def OPTIONS() -> list[config.Group]:  # noqa: N802 - the name that watcher.confi
             )
         ],
     )
-    planners = [_group(PLANNERS, name, factory) for name, factory in load(PLANNERS).items()]
-    return [chosen, *planners]
+    return [chosen, *(_group(PLANNERS, name, one) for name, one in planners().items())]

@@ -19,7 +19,7 @@ from oslo_config import cfg
 
 from watcher.api.app import make_app
 from watcher.cmd import daemon
-from watcher.core.errors import ServiceDown
+from watcher.core.errors import Invalid, ServiceDown
 
 PROGRAM = "watcher-api"
 
@@ -39,12 +39,20 @@ class ApiServer:
         )
         if options.enable_ssl_api:
             ssl = wires.conf.ssl
-            self._server.ssl_adapter = BuiltinSSLAdapter(ssl.cert_file, ssl.key_file, ssl.ca_file)
+            try:
+                self._server.ssl_adapter = BuiltinSSLAdapter(
+                    ssl.cert_file, ssl.key_file, ssl.ca_file
+                )
+            except (OSError, TypeError) as error:
+                raise Invalid(f"[ssl] cert_file, key_file, ca_file: {error}") from error
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
 
     def start(self) -> None:
-        """Bind, then serve in a thread of its own; OSError when the port is taken."""
-        self._server.prepare()
+        """Bind, then serve in a thread of its own; ServiceDown when the port is taken."""
+        try:
+            self._server.prepare()
+        except OSError as error:
+            raise ServiceDown(f"[api] host and port cannot be used: {error}") from error
         self._thread.start()
 
     @property

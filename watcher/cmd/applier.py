@@ -15,7 +15,7 @@ def build(wires: daemon.Wires) -> ApplierService:
 
 
 def main() -> int:
-    """Run one process of it; any number of processes on any number of hosts may run."""
+    """Run one process of it; any number of hosts may run one each, under names of their own."""
     return daemon.serve(PROGRAM, build, workers=1)
 
 

@@ -4,6 +4,7 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,16 @@ from oslo_log import log
 
 from watcher import config
 from watcher.clients.session import Clients
-from watcher.core.errors import WatcherError
+from watcher.core.errors import Unavailable, WatcherError
 from watcher.db.engine import Database
 from watcher.messaging.notifications import Announcer, make_announcer
 from watcher.messaging.transport import Bus
 from watcher.version import VERSION
 
 LOG = logging.getLogger(__name__)
+
+AGAIN, NEVER = 75, 78
+"""Exit statuses of a worker that could not start: sysexits(3) TEMPFAIL and CONFIG."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,19 @@ def prepare(program: str, arguments: Sequence[str] | None = None) -> cfg.ConfigO
     return conf
 
 
+def reread(conf: cfg.ConfigOpts) -> None:
+    """Read mutable options again; files that are wrong now change nothing."""
+    trial = cfg.ConfigOpts()
+    log.register_options(trial)
+    try:
+        config.load(trial, sys.argv[1:], conf.prog)
+    except cfg.Error as error:
+        LOG.error("the configuration stays as it was: %s", " ".join(str(error).split()))
+        return
+    conf.mutate_config_files()
+    LOG.info("the configuration was read again")
+
+
 def one_line(program: str, work: Callable[[], Any]) -> int:
     """Run ``work``; an error that was expected ends as one line on stderr and exit status 1."""
     try:
@@ -79,9 +96,18 @@ class Daemon(cotyledon.Service):
         self._service: Any = None
 
     def run(self) -> None:
-        """Connect, build and start."""
-        self._service = self._build(Wires.connect(self._conf))
-        self._service.start()
+        """Connect, build and start.
+
+        What does not answer may do so at the next try: the supervisor makes one. What is wrong
+        stays wrong: that ends the daemon.
+        """
+        try:
+            service = self._build(Wires.connect(self._conf))
+            self._service = service
+            service.start()
+        except (WatcherError, cfg.Error) as error:
+            LOG.critical("%s", error)
+            raise SystemExit(AGAIN if isinstance(error, Unavailable) else NEVER) from error
 
     def terminate(self) -> None:
         """Stop taking work, then wait for what runs."""
@@ -91,7 +117,7 @@ class Daemon(cotyledon.Service):
 
     def reload(self) -> None:
         """SIGHUP: read mutable options again."""
-        self._conf.mutate_config_files()
+        reread(self._conf)
 
 
 def serve(
@@ -115,6 +141,17 @@ def serve(
         manager = cotyledon.ServiceManager(graceful_shutdown_timeout=60)
         count = conf.api.workers if workers is None else workers
         manager.add(Daemon, workers=count, args=(conf, build))
-        manager.run()
+        refused = threading.Event()
+
+        def died(_service: Any, _worker: Any, status: int) -> None:
+            if status == NEVER:
+                refused.set()
+                manager.shutdown()
+
+        manager.register_hooks(on_reload=lambda: reread(conf), on_dead_worker=died)
+        try:
+            manager.run()
+        except SystemExit as ended:
+            raise SystemExit(1 if refused.is_set() else ended.code) from ended
 
     return one_line(program, work)

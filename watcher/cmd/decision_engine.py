@@ -17,7 +17,7 @@ def build(wires: daemon.Wires) -> DecisionEngineService:
 
 
 def main() -> int:
-    """Run one process of it; any number of processes on any number of hosts may run."""
+    """Run one process of it; any number of hosts may run one each, under names of their own."""
     return daemon.serve(PROGRAM, build, workers=1)
 
 

@@ -46,10 +46,11 @@ def run(conf: cfg.ConfigOpts, stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT; SIGHUP reads mutable options again."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.reread(cfg.CONF))
 
     def work() -> None:
         set_default_url(cfg.CONF, "fake://")

@@ -2,10 +2,11 @@
 """One audit, from PENDING to a recorded plan: claim, gather, solve, order, record."""
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -33,6 +34,9 @@ from watcher.messaging.rpc import Applier
 LOG = logging.getLogger(__name__)
 
 NOTHING_TO_DO = "There is nothing to do."
+DATABASE_RETRY_S = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs audits; one per decision engine, used by all its worker threads."""
+    """Runs audits; one per decision engine, used by all its worker threads.
+
+    After ``stopped`` nobody waits any longer for a database that does not answer.
+    """
 
     conf: cfg.ConfigOpts
     database: Database
@@ -59,6 +66,7 @@ class Runner:
     keeper: Keeper
     sources: DataSources
     host: str
+    stopped: threading.Event
 
     def run(self, context: RequestContext, uuid: str) -> None:
         """Carry one audit from PENDING to a recorded plan, or to FAILED with its reason."""
@@ -78,26 +86,66 @@ class Runner:
     def claim(self, uuid: str) -> models.Audit | None:
         """Take a PENDING audit (or an EVENT audit that ended); None when it is not to be run.
 
-        Unless the audit is forced, an ONGOING action plan makes it CANCELLED, with that reason.
+        Unless the audit is forced, an ONGOING action plan makes a ONESHOT audit CANCELLED, with
+        that reason; an audit of another type waits for its next time.
         """
+        tries = 0
+
+        def work(session: Session) -> models.Audit | None:
+            nonlocal tries
+            tries += 1
+            audit = store.get(session, models.Audit, uuid, load=("goal", "strategy"))
+            session.refresh(audit, ["state", "hostname"], with_for_update=True)
+            if tries > 1 and audit.state == "ONGOING" and audit.hostname == self.host:
+                return audit  # the first try has taken it, only its answer was lost
+            return self._take(session, audit)
+
         try:
-            with self.database.writing() as session:
-                audit = store.get(session, models.Audit, uuid, load=("goal", "strategy"))
-                running = None if audit.force else _ongoing_plan(session)
-                if running is not None:
-                    message = (
-                        f"Not run: action plan {running.uuid} is ongoing. Wait until it has ended,"
-                        " or create the audit with force."
-                    )
-                    store.transition(session, audit, "CANCELLED", message)
-                    return None
-                return store.transition(session, audit, "ONGOING", hostname=self.host)
-        except (
-            LostRace,
-            NotFound,
-        ) as error:  # another engine has it, or it was cancelled or deleted
+            return self.write(work)
+        except (LostRace, NotFound) as error:  # another engine has it, or the operator was faster
             LOG.debug("audit %s is not run here: %s", uuid, error)
             return None
+
+    def _take(self, session: Session, audit: models.Audit) -> models.Audit | None:
+        again = audit.audit_type == "EVENT" and audit.state == "SUCCEEDED"
+        if audit.state != "PENDING" and not again:
+            raise LostRace(f"it is {audit.state}")
+        running = None if audit.force else _ongoing_plan(session)
+        if running is None:
+            return store.transition(
+                session, audit, "ONGOING", hostname=self.host, status_message=None
+            )
+        message = (
+            f"Not run: action plan {running.uuid} is ongoing. Wait until it has ended,"
+            " or create the audit with force."
+        )
+        if audit.audit_type == "ONESHOT":
+            store.transition(session, audit, "CANCELLED", message)
+        else:
+            LOG.info("audit %s: %s", audit.uuid, message)
+        return None
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Do ``work`` in a transaction; a database that does not answer is waited for.
+
+        What may be lost is only the answer to the commit, so ``work`` must be safe to run again.
+        Raises LostRace when another writer was first, but not when the database broke a deadlock.
+        """
+        told = False
+        while True:
+            try:
+                with self.database.writing() as session:
+                    return work(session)
+            except LostRace as error:
+                if error.__cause__ is None:
+                    raise
+                LOG.debug("%s", error)
+            except ServiceDown as error:
+                if not told:
+                    LOG.warning("an audit waits for the database: %s", error)
+                told = True
+                if self.stopped.wait(DATABASE_RETRY_S):
+                    raise
 
     def gather(self, audit: models.Audit) -> Case:
         """Choose the strategy and fetch what it needs, in bulk, before it thinks."""
@@ -164,7 +212,8 @@ class Runner:
         """Plan, actions, indicators and the audit's end in one transaction: all or nothing."""
         indicators, global_efficacy = efficacy(case.goal, solution.indicators)
         said = "; ".join((*solution.notes, *case.notes))
-        with self.database.writing() as session:
+
+        def work(session: Session) -> str:
             strategy = store.get(session, models.Strategy, case.name)
             row = models.ActionPlan(
                 audit_id=audit.id,
@@ -180,11 +229,13 @@ class Runner:
                 (models.EfficacyIndicator(action_plan_id=row.id, **one) for one in indicators),
             )
             message = said or (None if plan.actions else NOTHING_TO_DO)
-            store.transition(session, audit, "SUCCEEDED", message)
+            store.transition(session, _again(session, audit), "SUCCEEDED", message)
             if audit.auto_trigger and plan.actions:
                 store.transition(session, row, "PENDING")
                 after_commit(session, lambda: self._launch(context, row.uuid))
-        return str(row.uuid)
+            return str(row.uuid)
+
+        return self.write(work)
 
     def _launch(self, context: RequestContext, plan_uuid: str) -> None:
         try:
@@ -205,10 +256,16 @@ class Runner:
                 f"Internal error ({type(error).__name__}); the decision engine's log has more."
             )
         try:
-            with self.database.writing() as session:
-                store.transition(session, audit, "FAILED", reason)
+            self.write(
+                lambda session: store.transition(session, _again(session, audit), "FAILED", reason)
+            )
         except LostRace as lost:
             LOG.info("audit %s: %s", audit.uuid, lost)
+
+
+def _again(session: Session, audit: models.Audit) -> models.Audit:
+    """The audit as it is now: a try that failed leaves a row that shows what was tried."""
+    return store.get(session, models.Audit, audit.uuid, deleted=True, load=("goal", "strategy"))
 
 
 def _ongoing_plan(session: Session) -> models.ActionPlan | None:

@@ -114,7 +114,9 @@ class DecisionEngineService:
         self._keeper = Keeper(ComputeCollector(clients, conf), period_s)
         sources = DataSources(conf)
         applier = Applier(bus)
-        self._runner = Runner(conf, database, announcer, applier, self._keeper, sources, conf.host)
+        self._runner = Runner(
+            conf, database, announcer, applier, self._keeper, sources, conf.host, self._stopped
+        )
         self._questions = Questions(database, self._keeper, sources)
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")
         self._server = bus.serve(self._settings.conductor_topic, self._host, Endpoint(self))
@@ -124,11 +126,13 @@ class DecisionEngineService:
     def start(self) -> None:
         """Bring the tables in line, give back what a former life left, then serve."""
         sync.sync(self._database)
-        self._give_back()
+        left = self._give_back()
         self._keeper.start()
         self._heartbeat.start()
         self._server.start()
         self._due.start()
+        for uuid in left:
+            self.trigger(uuid)
         LOG.info("%s is ready on %s", NAME, self._host)
 
     def stop(self) -> None:
@@ -158,27 +162,33 @@ class DecisionEngineService:
             self._workers.submit(self._run, uuid, origin)
         except RuntimeError:  # stopping: the audit stays PENDING for the next engine
             LOG.info("audit %s is left for another decision engine", uuid)
+            self._claimed.discard(uuid)
 
     def _run(self, uuid: str, origin: Mapping[str, Any] | None) -> None:
         try:
             self._runner.run(context.for_job(uuid, origin), uuid)
+        except WatcherError as error:
+            LOG.warning("audit %s is left as it is: %s", uuid, error)
         except Exception:  # the edge: a worker thread must not lose the error
             LOG.exception("audit %s could not be run", uuid)
         finally:
             with self._claiming:
                 self._claimed.discard(uuid)
 
-    def _give_back(self) -> None:
-        """Audits this host was running when it died go back to PENDING and run anew."""
+    def _give_back(self) -> list[str]:
+        """Audits this host was running when it died go back to PENDING, to be run anew."""
         audits = models.Audit
         mine = (audits.state == "ONGOING", audits.hostname == self._host)
         with self._database.writing() as session:
-            for audit in store.every(session, audits, *mine, audits.audit_type != "CONTINUOUS"):
+            left = store.every(session, audits, *mine, audits.audit_type != "CONTINUOUS")
+            for audit in left:
                 store.transition(session, audit, "PENDING", "Run again: its engine was restarted.")
+        return [audit.uuid for audit in left]
 
     def _look_for_due(self) -> None:
         """PENDING audits whose message was lost are found here; expired plans are superseded."""
         expire_at = timeutils.utcnow()
+        lost = False
         while not self._stopped.wait(self._settings.continuous_audit_interval):
             try:
                 for uuid in self._waiting():
@@ -187,8 +197,11 @@ class DecisionEngineService:
                     self._supersede_expired()
                     interval_s = self._settings.check_periodic_interval
                     expire_at = timeutils.utcnow() + timedelta(seconds=interval_s)
+                lost = False
             except WatcherError as error:
-                LOG.warning("looking for due audits: %s", error)
+                if not lost:
+                    LOG.warning("looking for due audits: %s", error)
+                lost = True
             except Exception:  # the edge: the due loop must outlive a lost database
                 LOG.exception("looking for due audits failed")
 

@@ -3,7 +3,8 @@
 
 A new plugin gets a row, a changed one has its row updated in place (its uuid and the history that
 refers to it stay), a lost one is soft-deleted; audits that wait for or run a lost one, and plans
-not yet started, are CANCELLED with that reason. Finished ones are never touched.
+not yet started, are CANCELLED with that reason. Finished ones are never touched, nor is the row
+of a plugin that is installed but cannot be loaded: a bad upgrade must not cost the history.
 """
 
 import logging
@@ -14,12 +15,15 @@ from sqlalchemy.orm import Session
 
 from watcher import plugins
 from watcher.core import parameters
+from watcher.core.errors import Conflict
 from watcher.db import models, store
 from watcher.db.engine import Database
 
 LOG = logging.getLogger(__name__)
 
 Catalogue = Mapping[str, Mapping[str, Any]]
+
+TRIES = 5
 
 
 def goal_catalogue() -> Catalogue:
@@ -47,14 +51,30 @@ def strategy_catalogue(goal_ids: Mapping[str, int]) -> Catalogue:
 
 
 def sync(database: Database) -> None:
-    """Bring the tables in line with what is installed, in one transaction; idempotent."""
+    """Bring the tables in line with what is installed, in one transaction; idempotent.
+
+    Raises Conflict when other engines, which start at the same time, are faster each time.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return _sync(database)
+        except Conflict as error:
+            LOG.info("another process synchronises as well: %s", error)
+    return _sync(database)
+
+
+def _sync(database: Database) -> None:
     with database.writing() as session:
-        goals = _bring(session, models.Goal, goal_catalogue())
+        broken = plugins.broken(plugins.GOALS)
+        goals = _bring(session, models.Goal, goal_catalogue(), broken)
         ids = {row.name: row.id for row in goals}
-        _bring(session, models.Strategy, strategy_catalogue(ids))
+        broken = plugins.broken(plugins.STRATEGIES)
+        _bring(session, models.Strategy, strategy_catalogue(ids), broken)
 
 
-def _bring(session: Session, model: Any, catalogue: Catalogue) -> list[Any]:
+def _bring(
+    session: Session, model: Any, catalogue: Catalogue, broken: frozenset[str]
+) -> list[Any]:
     """The live rows of a table after it was brought in line with the catalogue."""
     rows = {row.name: row for row in store.every(session, model)}
     for name, columns in catalogue.items():
@@ -65,7 +85,7 @@ def _bring(session: Session, model: Any, catalogue: Catalogue) -> list[Any]:
         elif any(getattr(row, column) != value for column, value in columns.items()):
             store.change(session, row, **columns)
             LOG.info("%s %s has changed", model.__name__, name)
-    for name in set(rows) - set(catalogue):
+    for name in sorted(set(rows) - set(catalogue) - broken):
         lost = rows.pop(name)
         LOG.warning("%s %s is no longer installed", model.__name__, name)
         _orphan(session, lost)
