@@ -64,6 +64,13 @@ def list_rules() -> list[policy.RuleDefault]:
     ]
 
 
+def get_enforcer() -> policy.Enforcer:
+    """The rules in force on this machine, for ``oslopolicy-list-redundant`` and its like."""
+    conf = cfg.ConfigOpts()
+    conf([], project="watcher")
+    return Policy(conf).enforcer
+
+
 def _rule(collection: str, verb: str) -> policy.DocumentedRuleDefault:
     name = f"{_PREFIXES.get(collection, collection.removesuffix('s'))}:{verb}"
     method, path, meaning = _VERBS[verb]

@@ -2,7 +2,7 @@
 import pytest
 from oslo_config import cfg
 
-from watcher.api.policies import Policy, list_rules
+from watcher.api.policies import Policy, get_enforcer, list_rules
 from watcher.api.root import operations
 from watcher.context import RequestContext
 from watcher.core.errors import Forbidden
@@ -52,3 +52,7 @@ def test_a_service_may_trigger_webhooks_only(policy: Policy) -> None:
 def test_others_are_told_the_rule(policy: Policy) -> None:
     with pytest.raises(Forbidden, match="audit:create"):
         policy.check(context("member"), "audit:create")
+
+
+def test_the_tools_of_oslo_policy_see_the_rules() -> None:
+    assert set(get_enforcer().registered_rules) == {rule.name for rule in list_rules()}
