@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every subcommand of ``openstack optimize`` and of ``watcher``, and the SDK, on the real daemons.
+
+Columns are those of python-watcherclient 4.11. The dummy strategy moves no server.
+"""
+
+import importlib.metadata
+import json
+
+import pytest
+from watcherclient.common.apiclient import exceptions
+
+from tests.integration import daemons, history
+from tests.integration.clients import MODULES, Clients, Front
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+NOPS = ("nop", "nop", "sleep")
+FAR = ("--start-time", "2099-01-01 00:00:00", "--end-time", "2099-02-01 00:00:00")
+WITH_STAMPS = {"Created At", "Updated At", "Deleted At"}
+
+
+@pytest.fixture(scope="module")
+def watcher(cloud_session, services, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("watcher")
+    with daemons.running(cloud_session, services, folder) as (running, influx):
+        history.write(influx, cloud_session)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clients():
+    clients = Clients()
+    yield clients
+    clients.close()
+
+
+@pytest.fixture(scope="module")
+def fronts(watcher, clients):
+    return {name: Front(clients, name, watcher.environment()) for name in MODULES}
+
+
+@pytest.fixture(params=MODULES)
+def front(request, fronts):
+    return fronts[request.param]
+
+
+def names(rows):
+    return [row["Name"] for row in rows]
+
+
+def listed(front, kind, key):
+    """What all lists have in common: order, limit, marker, details; the rows as they come."""
+    plain = (kind, "list")
+    rows, sorted_rows, limited, detail = front.all(
+        plain,
+        (*plain, "--sort-key", key, "--sort-dir", "desc", "--limit", "0"),
+        (*plain, "--limit", "1"),
+        (*plain, "--detail"),
+    )
+    assert sorted_rows == sorted(rows, key=lambda row: row[key], reverse=True)
+    assert limited == rows[:1]
+    assert [row["UUID"] for row in detail] == [row["UUID"] for row in rows]
+    assert all(set(row) < set(full) for row, full in zip(rows, detail, strict=True))
+    assert front(*plain, "--marker", rows[0]["UUID"]) == rows[1:]
+    assert NOBODY in front.refused(*plain, "--marker", NOBODY)
+    return rows
+
+
+def finished(watcher, audit):
+    """The only plan of an audit once the audit has succeeded."""
+    row = watcher.ended("audits", audit["UUID"])
+    assert row["state"] == "SUCCEEDED", row["status_message"]
+    return watcher.plan_of(audit["UUID"])["uuid"]
+
+
+def dummy(front, *words):
+    return front("audit", "create", "-g", "dummy", "-s", "dummy", "-p", "para1=1", *words)
+
+
+def test_goals(front):
+    rows = listed(front, "goal", "Name")
+    assert all(set(row) == {"UUID", "Name", "Display name"} for row in rows)
+    shown = {row["Name"]: row for row in rows}
+    assert shown["dummy"]["Display name"] == "Dummy goal"
+    assert shown["server_consolidation"]["Display name"] == "Server Consolidation"
+    uuid = shown["server_consolidation"]["UUID"]
+    one, other = front.all(("goal", "show", uuid), ("goal", "show", "server_consolidation"))
+    assert one == other
+    first, second, *_ = one["Efficacy specification"]
+    assert first["name"] == "compute_nodes_count"
+    assert json.loads(second["schema"]) == {"type": "integer", "minimum": 0}
+    table, details = front.tables(("goal", "show", uuid), ("goal", "list", "--detail"))
+    assert second["description"] in table
+    assert "released_compute_nodes_count" in details
+    assert "Goal nothing could not be found (HTTP 404)" in front.refused("goal", "show", "nothing")
+
+
+def test_strategies(front):
+    rows = listed(front, "strategy", "Name")
+    assert all(set(row) == {"UUID", "Name", "Display name", "Goal"} for row in rows)
+    assert {"actuator", "dummy", "host_maintenance", "workload_balance"} <= set(names(rows))
+    mine, none, one = front.all(
+        ("strategy", "list", "--goal", "server_consolidation"),
+        ("strategy", "list", "--goal", "noisy_neighbor", "--marker", rows[-1]["UUID"]),
+        ("strategy", "show", "dummy"),
+    )
+    assert {row["Goal"] for row in mine} == {"server_consolidation"}
+    assert "vm_workload_consolidation" in names(mine)
+    assert none == []
+    assert (one["Display name"], one["Goal"]) == ("Dummy strategy", "dummy")
+    parameters = json.loads(one["Parameters spec"])
+    assert parameters["para1"]["default"] == 3.2
+    assert parameters["para2"]["default"] == "hello"
+    assert "Strategy nothing could" in front.refused("strategy", "show", "nothing")
+
+
+def test_the_state_of_a_strategy(front):
+    needy, modest = front.all(
+        ("strategy", "state", "vm_workload_consolidation"), ("strategy", "state", "dummy")
+    )
+    source, metrics, models, name = needy
+    assert source == {
+        "Type": "Datasource",
+        "State": "influxdb: available",
+        "Mandatory": True,
+        "Comment": "",
+    }
+    assert {"instance_cpu_usage": "available"} in json.loads(metrics["State"])
+    assert {"compute_model": "available"} in json.loads(models["State"])
+    assert (name["Type"], name["State"]) == ("Name", "vm_workload_consolidation")
+    assert modest[0]["State"] == "This strategy needs no data source"
+    assert json.loads(modest[1]["State"]) == []
+    assert "(HTTP 404)" in front.refused("strategy", "state", "nothing")
+
+
+def test_audit_templates(front, tmp_path):
+    scope = tmp_path / "scope.yaml"
+    scope.write_text("- compute:\n  - host_aggregates:\n    - name: rack-a\n")
+    create = ("audittemplate", "create")
+    full = front(
+        *(*create, "full", "dummy", "-s", "dummy", "-d", "some words", "--scope", str(scope)),
+        *("-p", "para1=5.5", "-p", "para2=you"),
+    )
+    assert set(full) - WITH_STAMPS == {
+        *("UUID", "Description", "Name", "Goal", "Strategy", "Audit Scope", "Default Parameters"),
+    }
+    assert (full["Goal"], full["Strategy"], full["Description"]) == (
+        "dummy",
+        "dummy",
+        "some words",
+    )
+    assert full["Default Parameters"] == {"para1": 5.5, "para2": "you"}
+    assert full["Audit Scope"] == [{"compute": [{"host_aggregates": [{"name": "rack-a"}]}]}]
+    bare = front(*create, "bare", "server_consolidation")
+    assert (bare["Strategy"], bare["Description"], bare["Audit Scope"]) == (None, None, [])
+    assert bare["Created At"]
+    assert bare["Updated At"] is None
+
+    rows = listed(front, "audittemplate", "Name")
+    assert names(rows) == ["full", "bare"]
+    show = ("audittemplate", "show")
+    one, other, mine, none = front.all(
+        *((*show, "full"), (*show, full["UUID"])),
+        ("audittemplate", "list", "--goal", "dummy"),
+        ("audittemplate", "list", "--goal", "server_consolidation", "--strategy", "dummy"),
+    )
+    assert one == other == full
+    assert (names(mine), none) == (["full"], [])
+
+    update = ("audittemplate", "update")
+    assert front(*update, "full", "replace", "description=others")["Description"] == "others"
+    assert front(*update, "full", "remove", "description")["Description"] is None
+    assert front(*update, "bare", "add", "name=barest")["Name"] == "barest"
+    assert "exists already" in front.refused(*create, "full", "dummy")
+    assert "(HTTP 400)" in front.refused(*update, "full", "replace", "uuid=1")
+    front.quiet("audittemplate", "delete", "full", bare["UUID"])
+    assert front("audittemplate", "list") == []
+    assert "(HTTP 404)" in front.refused(*show, "full")
+
+
+def test_audits_in_all_forms(front, watcher):
+    create, suffix = ("audit", "create"), front.program
+    template = front(
+        *("audittemplate", "create", f"t-{suffix}", "dummy", "-s", "dummy", "-p", "para1=2.5")
+    )
+    by_goal, by_name, by_uuid, seconds, cron, event = front.all(
+        (*create, "-g", "dummy"),
+        (*create, "-a", f"t-{suffix}", "--name", f"by-name-{suffix}"),
+        (*create, "-a", template["UUID"], "-p", "para2=you"),
+        (*create, "-g", "dummy", "-t", "CONTINUOUS", "-i", "3600", *FAR, "--force"),
+        (*create, "-g", "dummy", "-t", "CONTINUOUS", "-i", "*/5 * * * *", *FAR, "--auto-trigger"),
+        (*create, "-g", "dummy", "-t", "EVENT"),
+    )
+    assert by_goal["Strategy"] == "auto"
+    assert by_goal["Name"].startswith("dummy-2")
+    assert (by_name["Name"], by_name["Strategy"]) == (f"by-name-{suffix}", "dummy")
+    assert by_name["Parameters"] == {"para1": 2.5, "para2": "hello"}
+    assert by_uuid["Parameters"]["para2"] == "you"
+    assert [one["State"] for one in (by_goal, seconds, event)] == ["PENDING"] * 3
+    assert (seconds["Interval"], cron["Interval"]) == ("3600", "*/5 * * * *")
+    assert (seconds["Force"], cron["Force"]) == (True, False)
+    assert (seconds["Auto Trigger"], cron["Auto Trigger"]) == (False, True)
+    assert (seconds["Start Time"], seconds["End Time"]) == (
+        *("2099-01-01T00:00:00", "2099-02-01T00:00:00"),
+    )
+    assert event["Audit Type"] == "EVENT"
+    for audit in (by_goal, by_name, by_uuid):
+        finished(watcher, audit)
+
+    rows = listed(front, "audit", "Name")
+    assert set(rows[0]) == {
+        *("UUID", "Name", "Audit Type", "State", "Goal", "Strategy", "Auto Trigger"),
+    }
+    shown, mine, waiting = front.all(
+        ("audit", "show", by_name["Name"]),
+        ("audit", "list", "--goal", "dummy", "--strategy", "dummy"),
+        ("audit", "list", "--sort-key", "audit_type", "--sort-dir", "asc", "--limit", "2"),
+    )
+    assert (shown["State"], shown["Hostname"]) == ("SUCCEEDED", daemons.HOST)
+    assert {by_name["UUID"], by_uuid["UUID"]} <= {row["UUID"] for row in mine}
+    assert [row["Audit Type"] for row in waiting] == ["CONTINUOUS"] * 2
+
+    changed = front("audit", "update", cron["UUID"], "replace", "interval=7200", "force=true")
+    assert (changed["Interval"], changed["Force"]) == ("7200", True)
+    for one in (cron, seconds, event):
+        ended = front("audit", "update", one["UUID"], "replace", "state=CANCELLED")
+        assert (ended["State"], ended["Status Message"]) == ("CANCELLED", "Cancelled by user.")
+    refused = front.refused("audit", "update", cron["UUID"], "replace", "state=ONGOING")
+    assert "State transition not allowed" in refused
+    front.quiet("audit", "delete", *(one["UUID"] for one in (cron, seconds, event)))
+    assert "(HTTP 404)" in front.refused("audit", "show", cron["UUID"])
+    front.quiet("audittemplate", "delete", template["UUID"])
+
+
+def test_a_plan_is_read_skipped_in_part_started_and_deleted(front, watcher):
+    audit = dummy(front, "--name", f"plan-{front.program}")
+    plan = finished(watcher, audit)
+    shown, brief, detail, actions, same = front.all(
+        ("actionplan", "show", plan),
+        ("actionplan", "list", "--audit", audit["UUID"]),
+        ("actionplan", "list", "--audit", audit["UUID"], "--detail"),
+        ("action", "list", "--action-plan", plan),
+        ("action", "list", "--audit", audit["UUID"]),
+    )
+    assert brief == [
+        {"UUID": plan, "Audit": audit["UUID"], "State": "RECOMMENDED", "Updated At": None}
+        | {"Global efficacy": []}
+    ]
+    assert detail == [shown]
+    assert (shown["Strategy"], shown["Efficacy indicators"]) == ("dummy", [])
+    assert tuple(row["Action"] for row in actions) == NOPS
+    assert actions == same
+    assert actions[0]["Parents"] == []
+    assert {row["Action Plan"] for row in actions} == {plan}
+
+    first, _, sleep = (row["UUID"] for row in actions)
+    full = front("action", "show", sleep)
+    assert (full["Parameters"], full["State"]) == ({"duration": 1}, "PENDING")
+    assert full["Description"] == "Waits for a given duration in seconds."
+    skip = ("action", "update", first, "--state", "SKIPPED", "--reason", "not now")
+    skipped = front(*skip)
+    assert skipped["Status Message"] == "Action skipped by user. Reason: not now"
+
+    started = front("actionplan", "start", plan)
+    assert started["State"] == "PENDING"
+    assert "Couldn't start when state is" in front.refused("actionplan", "start", plan)
+    assert watcher.ended("action_plans", plan)["state"] == "SUCCEEDED"
+    states, after = front.all(
+        ("action", "list", "--action-plan", plan, "--detail"), ("actionplan", "show", plan)
+    )
+    assert [row["State"] for row in states] == ["SKIPPED", "SUCCEEDED", "SUCCEEDED"]
+    assert after["Hostname"] == daemons.HOST
+    assert after["Status Message"] == "One or more actions were skipped."
+    assert "(HTTP 409)" in front.refused("action", "update", sleep, "--state", "SKIPPED")
+
+    front.quiet("audit", "delete", audit["UUID"])
+    assert front("actionplan", "show", plan)["State"] == "SUCCEEDED"
+    front.quiet("actionplan", "delete", plan)
+    assert "(HTTP 404)" in front.refused("actionplan", "show", plan)
+    assert front("action", "list", "--action-plan", plan) == []
+
+
+def test_plans_are_cancelled_before_and_while_they_run(front, watcher):
+    first, second = (finished(watcher, dummy(front)) for _ in range(2))
+    rows = listed(front, "actionplan", "UUID")
+    assert {first, second} <= {row["UUID"] for row in rows}
+    given_up = front("actionplan", "update", first, "replace", "state=CANCELLED")
+    assert (given_up["State"], given_up["Status Message"]) == ("CANCELLED", "Cancelled by user.")
+    listed(front, "action", "UUID")
+    actions = front("action", "list", "--action-plan", first)
+    assert {row["State"] for row in actions} == {"CANCELLED"}
+
+    longer = finished(watcher, dummy(front, "-p", "para1=3"))
+    front("actionplan", "start", longer)
+    watcher.wait("action_plans", longer, "ONGOING")
+    assert front("actionplan", "cancel", longer)["State"] in ("CANCELLING", "CANCELLED")
+    assert watcher.ended("action_plans", longer)["state"] == "CANCELLED"
+    assert front("actionplan", "cancel", second)["State"] == "CANCELLED"
+    assert "State transition not allowed" in front.refused("actionplan", "cancel", second)
+    front.quiet("actionplan", "delete", first, second, longer)
+
+
+def test_an_audit_may_start_its_plan_itself(front, watcher):
+    plan = finished(watcher, dummy(front, "--auto-trigger"))
+    assert watcher.ended("action_plans", plan)["state"] == "SUCCEEDED"
+
+
+def test_services(front):
+    rows, sorted_rows, limited, detail, one = front.all(
+        ("service", "list"),
+        ("service", "list", "--sort-key", "Name", "--sort-dir", "desc"),
+        ("service", "list", "--limit", "1"),
+        ("service", "list", "--detail"),
+        ("service", "show", "watcher-decision-engine"),
+    )
+    assert sorted(names(rows)) == ["watcher-applier", "watcher-decision-engine"]
+    assert names(sorted_rows) == ["watcher-decision-engine", "watcher-applier"]
+    assert limited == rows[:1]
+    assert {(row["Host"], row["Status"]) for row in rows} == {(daemons.HOST, "ACTIVE")}
+    assert all(row["Last seen up"] for row in detail)
+    assert front("service", "show", str(one["ID"]))["Name"] == "watcher-decision-engine"
+    assert "Service 999 could not be found" in front.refused("service", "show", "999")
+
+
+def test_the_data_model_is_what_nova_says(front, cloud_session):
+    brief, detail = front.all(("datamodel", "list"), ("datamodel", "list", "--detail"))
+    servers = {row["id"]: row for row in cloud_session.servers()}
+    assert {row["Server UUID"] for row in brief if row["Server UUID"]} == set(servers)
+    for row in filter(lambda row: row["Server_UUID"], detail):
+        server = servers[row["Server_UUID"]]
+        assert row["Server Name"] == server["name"]
+        assert row["Node Host Name"] == server["OS-EXT-SRV-ATTR:host"]
+        assert row["Server Memory"] == server["flavor"]["ram"]
+        assert row["Server Vcpus"] == server["flavor"]["vcpus"]
+    settings = cloud_session.settings
+    sizes = {(row["Node Vcpus"], row["Node Memory"], row["Node State"]) for row in detail}
+    assert sizes == {(settings.host_vcpus, settings.host_memory_mb, "up")}
+    assert "(HTTP 404)" in front.refused("datamodel", "list", "--type", "storage")
+
+
+def test_scoring_engines(front):
+    rows, detail = front.all(("scoringengine", "list"), ("scoringengine", "list", "--detail"))
+    assert names(detail) == names(rows)
+    assert "(HTTP 404)" in front.refused("scoringengine", "show", "nothing")
+
+
+def test_a_command_of_its_own_says_the_same(front, watcher):
+    """The fork server is a shortcut: a program started by a shell does as it does."""
+    run = watcher.optimize if front.program == "openstack" else watcher.watcher
+    assert run("strategy", "state", "dummy") == front("strategy", "state", "dummy")
+
+
+def test_the_sdk(watcher):
+    sdk = watcher.sdk()
+    goal = sdk.goal.get("dummy")
+    assert goal.uuid in {one.uuid for one in sdk.goal.list(limit=0, detail=True)}
+    (strategy,) = (one for one in sdk.strategy.list(goal="dummy") if one.name == "dummy")
+    assert strategy.goal_uuid == goal.uuid
+    assert [one.type for one in sdk.strategy.state("dummy")] == [
+        *("Datasource", "Metrics", "CDM", "Name"),
+    ]
+    template = sdk.audit_template.create(name="sdk", goal=goal.uuid, strategy=strategy.uuid)
+    changed = sdk.audit_template.update(
+        template.uuid, [{"op": "replace", "path": "/description", "value": "by the SDK"}]
+    )
+    assert changed.description == "by the SDK"
+    audit = sdk.audit.create(
+        audit_type="ONESHOT", audit_template_uuid=template.uuid, parameters={"para1": 1.0}
+    )
+    watcher.ended("audits", audit.uuid)
+    assert sdk.audit.get(audit.uuid).state == "SUCCEEDED"
+    assert audit.uuid in {one.uuid for one in sdk.audit.list(goal="dummy", limit=0)}
+    (plan,) = sdk.action_plan.list(audit=audit.uuid)
+    assert tuple(one.action_type for one in sdk.action.list(action_plan=plan.uuid)) == NOPS
+    assert sdk.action_plan.start(plan.uuid).state == "PENDING"
+    watcher.ended("action_plans", plan.uuid)
+    assert {one.state for one in sdk.action.list(audit=audit.uuid)} == {"SUCCEEDED"}
+    assert {one.status for one in sdk.service.list()} == {"ACTIVE"}
+    assert sdk.data_model.list(audit=audit.uuid).context
+    assert sdk.scoring_engine.list() is not None
+    for kind, uuid in (("action_plan", plan.uuid), ("audit", audit.uuid)):
+        getattr(sdk, kind).delete(uuid)
+        with pytest.raises(exceptions.NotFound, match=uuid):
+            getattr(sdk, kind).get(uuid)
+    sdk.audit_template.delete(template.uuid)
+
+
+@pytest.mark.parametrize(
+    ("program", "group"),
+    [("openstack", "openstack.infra_optim.v1"), ("watcher", "watcherclient.v1")],
+)
+def test_these_were_all_subcommands_there_are(fronts, program, group):
+    """Of the tests above, that is: it makes sense after them."""
+    have = {
+        one.name.split("_", program == "openstack")[-1]
+        for one in importlib.metadata.entry_points(group=group)
+    }
+    assert {name.replace("_", " ") for name in have} - fronts[program].ran == set()

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what with tokens of the real Keystone: every route, and nothing changed by a refusal."""
+
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import requests
+
+from tests.cloud.api import login
+from tests.cloud.settings import PASSWORD
+from tests.integration import daemons
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+STATE = [{"op": "replace", "path": "/state", "value": "CANCELLED"}]
+SKIP = [{"op": "replace", "path": "/state", "value": "SKIPPED"}]
+RENAME = [{"op": "replace", "path": "/name", "value": "taken"}]
+LISTS = ("audit_templates", "audits", "action_plans", "actions")
+REFUSED = ("member", "reader", "manager", "service", "nothing")
+
+# Method, path below /v1 and body of what would succeed for an administrator; the policy's rule.
+ROUTES = [
+    *(
+        ("GET", f"{collection}{path}", None, f"{word}:{verb}")
+        for collection, word, ident in (
+            ("goals", "goal", "dummy"),
+            ("strategies", "strategy", "dummy"),
+            ("audit_templates", "audit_template", "mine"),
+            ("audits", "audit", "mine"),
+            ("action_plans", "action_plan", "{plan}"),
+            ("actions", "action", "{action}"),
+            ("scoring_engines", "scoring_engine", NOBODY),
+            ("services", "service", "1"),
+        )
+        for path, verb in (("", "get_all"), ("/detail", "detail"), (f"/{ident}", "get"))
+    ),
+    ("GET", "strategies/dummy/state", None, "strategy:state"),
+    ("GET", "data_model", None, "data_model:get_all"),
+    ("POST", "audit_templates", {"name": "new", "goal": "dummy"}, "audit_template:create"),
+    ("PATCH", "audit_templates/mine", RENAME, "audit_template:update"),
+    ("DELETE", "audit_templates/mine", None, "audit_template:delete"),
+    ("POST", "audits", {"audit_type": "ONESHOT", "goal": "dummy"}, "audit:create"),
+    ("PATCH", "audits/mine", RENAME, "audit:update"),
+    ("DELETE", "audits/mine", None, "audit:delete"),
+    ("PATCH", "action_plans/{plan}", STATE, "action_plan:update"),
+    ("POST", "action_plans/{plan}/start", {}, "action_plan:start"),
+    ("DELETE", "action_plans/{plan}", None, "action_plan:delete"),
+    ("PATCH", "actions/{action}", SKIP, "action:update"),
+]
+
+
+@contextmanager
+def made(identity, kind, **fields):
+    """One row of Keystone, for as long as the test needs it."""
+    row = identity.post(f"/{kind}s", json={kind: fields}).json()[kind]
+    try:
+        yield row["id"]
+    finally:
+        identity.delete(f"/{kind}s/{row['id']}")
+
+
+def found(identity, kind, name):
+    """The id of a row of Keystone by name, None when there is none."""
+    rows = identity.get(f"/{kind}s", params={"name": name}).json()[f"{kind}s"]
+    return rows[0]["id"] if rows else None
+
+
+@pytest.fixture(scope="module")
+def tokens(cloud_session):
+    """Role -> a token of a user with only this role in the project admin; '' without a project."""
+    identity, settings = cloud_session.identity, cloud_session.settings
+    project = found(identity, "project", "admin")
+    with ExitStack() as stack:
+        roles = {}
+        for role in ("administrator", *REFUSED):
+            roles[role] = found(identity, "role", role) or stack.enter_context(
+                made(identity, "role", name=role)
+            )
+        issued = {"admin": login(settings).get_token()}
+        for role, role_id in roles.items():
+            user = f"watcher-test-{role}"
+            fields = {"name": user, "password": PASSWORD, "domain_id": "default"}
+            user_id = stack.enter_context(made(identity, "user", **fields))
+            identity.put(f"/projects/{project}/users/{user_id}/roles/{role_id}")
+            issued[role] = login(settings, user).get_token()
+        issued["unscoped"] = login(settings, "watcher-test-reader", None).get_token()
+        yield issued
+
+
+@pytest.fixture(scope="module")
+def watcher(cloud_session, services, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("watcher")
+    with daemons.running(cloud_session, services, folder) as (running, _):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def rows(watcher):
+    """What the routes name: a template and an audit called 'mine', a plan and one of its actions."""
+    api = watcher.api()
+    api.post("/v1/audit_templates", json={"name": "mine", "goal": "dummy"})
+    audit = watcher.audit(name="mine", goal="dummy", strategy="dummy")
+    event = api.post("/v1/audits", json={"audit_type": "EVENT", "goal": "dummy"}).json()
+    plan = watcher.plan_of(audit["uuid"])["uuid"]
+    return {
+        "plan": plan,
+        "action": watcher.actions_of(plan)[0]["uuid"],
+        "event": event["uuid"],
+    }
+
+
+@pytest.fixture
+def unchanged(watcher, rows):
+    """Whatever the test does, every row must be as it was."""
+
+    def everything():
+        return {kind: watcher.api().get(f"/v1/{kind}/detail").json()[kind] for kind in LISTS}
+
+    before = everything()
+    assert all(before.values())
+    yield
+    assert everything() == before
+
+
+def ask(watcher, rows, method, path, body, **headers):
+    return requests.request(
+        method,
+        f"http://127.0.0.1:{watcher.port}/v1/{path.format(**rows)}",
+        json=body,
+        headers={"OpenStack-API-Version": "infra-optim 1.7", **headers},
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("role", [*REFUSED, "unscoped"])
+def test_who_is_no_administrator_is_refused_everywhere(watcher, rows, unchanged, tokens, role):
+    for method, path, body, rule in ROUTES:
+        reply = ask(watcher, rows, method, path, body, **{"X-Auth-Token": tokens[role]})
+        assert reply.status_code == 403, (method, path, reply.text)
+        assert f"policy does not allow {rule} " in reply.json()["error_message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Auth-Token": "wrong"},
+        {"X-Auth-Token": ""},
+        {"X-Roles": "admin", "X-User-Id": "1", "X-Identity-Status": "Confirmed"},
+    ],
+)
+def test_without_a_token_that_keystone_knows_it_is_401_everywhere(
+    watcher, rows, unchanged, headers
+):
+    webhook = ("POST", "webhooks/{event}", {}, "webhook:trigger")
+    for method, path, body, _ in (*ROUTES, webhook):
+        reply = ask(watcher, rows, method, path, body, **headers)
+        assert reply.status_code == 401, (method, path, reply.text)
+        assert reply.headers["WWW-Authenticate"].startswith("Keystone uri=")
+
+
+def test_roles_in_headers_do_not_count(watcher, rows, unchanged, tokens):
+    for method, path, body, _ in ROUTES:
+        headers = {"X-Auth-Token": tokens["reader"], "X-Roles": "admin"}
+        reply = ask(watcher, rows, method, path, body, **headers)
+        assert reply.status_code == 403, (method, path, reply.text)
+
+
+@pytest.mark.parametrize("role", ["admin", "administrator"])
+def test_an_administrator_may_read_everything(watcher, rows, tokens, role):
+    for method, path, body, rule in ROUTES:
+        if method == "GET":
+            reply = ask(watcher, rows, method, path, body, **{"X-Auth-Token": tokens[role]})
+            expected = 404 if rule == "scoring_engine:get" else 200
+            assert reply.status_code == expected, (path, reply.text)
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [*((role, 403) for role in ("member", "reader", "manager", "nothing")), ("service", 202)],
+)
+def test_a_service_may_trigger_an_audit_and_nobody_else_but_administrators(
+    watcher, rows, tokens, role, status
+):
+    headers = {"X-Auth-Token": tokens[role]}
+    reply = ask(watcher, rows, "POST", "webhooks/{event}", {}, **headers)
+    assert reply.status_code == status, reply.text
+
+
+def test_the_documents_need_no_right_and_the_first_no_token(watcher, tokens):
+    root = f"http://127.0.0.1:{watcher.port}/"
+    assert requests.get(root, timeout=30).status_code == 200
+    assert requests.get(f"{root}healthcheck", timeout=30).status_code == 200
+    assert requests.get(f"{root}v1", timeout=30).status_code == 401
+    token = {"X-Auth-Token": tokens["reader"]}
+    assert requests.get(f"{root}v1/", headers=token, timeout=30).status_code == 200
