@@ -19,6 +19,8 @@ from oslo_messaging import exceptions, opts
 
 from watcher.core import errors
 
+LOG = logging.getLogger(__name__)
+
 EXCHANGE = "watcher"
 """The default ``control_exchange`` (contract: config §2)."""
 
@@ -167,4 +169,5 @@ def _as_raised(error: oslo_messaging.RemoteError) -> errors.WatcherError:
     kind = getattr(errors, error.exc_type or "", None)
     if isinstance(kind, type) and issubclass(kind, errors.WatcherError):
         return kind.__new__(kind, error.value)  # NotFound's own __init__ wants kind and ident
-    return errors.ServiceDown(f"the service failed with {error.exc_type}: {error.value}")
+    LOG.error("the far end failed with %s: %s", error.exc_type, error.value)
+    return errors.ServiceDown("the service failed unexpectedly; its log has the reason")

@@ -59,7 +59,9 @@ class Generator:
     def __init__(self, seed: int, idents: tuple[str, ...]) -> None:
         self.random = random.Random(seed)
         self.idents = (*IDENTS, *idents * 8)
-        self.operations = [op for op in operations() for _ in range(1 if op.method == "GET" else 3)]
+        self.operations = [
+            op for op in operations() for _ in range(1 if op.method == "GET" else 3)
+        ]
 
     def pick(self, choices: Any) -> Any:
         return self.random.choice(choices)
