@@ -35,12 +35,19 @@ OWNERS: tuple[str, ...] = (
 
 
 class Group:
-    """The options of one group and where they are shown; ``title`` heads it in samples."""
+    """The options of one group and where they are shown; ``title`` heads it in samples.
 
-    def __init__(self, name: str, title: str, options: Sequence[cfg.Opt]) -> None:
+    ``foreign`` are options of the group that a library registers itself once it knows which it
+    needs, such as those of a login plug-in: samples show them.
+    """
+
+    def __init__(
+        self, name: str, title: str, options: Sequence[cfg.Opt], foreign: Sequence[cfg.Opt] = ()
+    ) -> None:
         self.name = name
         self.title = title
         self.options = tuple(options)
+        self.foreign = tuple(foreign)
 
     def register(self, conf: cfg.ConfigOpts) -> None:
         """Make these options known to a ConfigOpts; a second time does nothing."""
@@ -120,5 +127,5 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """Every option by group, for ``oslo-config-generator --namespace watcher``."""
     gathered: dict[str, list[cfg.Opt]] = {}
     for group in groups():
-        gathered.setdefault(group.name, []).extend(group.options)
+        gathered.setdefault(group.name, []).extend((*group.options, *group.foreign))
     return list(gathered.items())

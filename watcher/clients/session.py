@@ -52,15 +52,21 @@ def _service_group(name: str, title: str, *options: cfg.Opt, interface: str) -> 
         },
     )
     cfg.set_defaults(adapter, service_type=SERVICE_TYPES[name])
-    return Group(name, title, [*options, *adapter, *_credentials()])
+    return Group(name, title, [*options, *adapter, *_credentials()], _password())
 
 
 def _credentials() -> list[cfg.Opt]:
     return [*loading.get_session_conf_options(), *loading.get_auth_common_conf_options()]
 
 
+def _password() -> list[cfg.Opt]:
+    """What ``auth_type = password`` asks for, the login that nearly everybody uses."""
+    found: list[cfg.Opt] = loading.get_auth_plugin_conf_options("password")
+    return found
+
+
 OPTIONS = (
-    Group(SHARED, "Credentials for every service without its own", _credentials()),
+    Group(SHARED, "Credentials for every service without its own", _credentials(), _password()),
     _service_group(
         "nova",
         "The compute service",

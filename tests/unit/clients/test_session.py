@@ -11,6 +11,7 @@ from keystoneauth1 import exceptions as keystone_errors
 from novaclient import exceptions as nova_errors
 from oslo_config import cfg
 
+from watcher import config
 from watcher.clients.session import OPTIONS, Clients, retrying, translated
 from watcher.core.errors import Conflict, Forbidden, Invalid, NotFound, ServiceDown, WatcherError
 
@@ -244,3 +245,9 @@ def test_a_stop_ends_the_wait_between_two_tries_at_once() -> None:
     stop.set()
     errors = [keystone_errors.ConnectFailure("x")]
     assert retrying(2, 3600.0, stop)(failing(errors)) == "done"
+
+
+def test_the_sample_shows_what_a_login_by_password_asks_for():
+    shown = {group: {one.dest for one in options} for group, options in config.list_opts()}
+    for group in ("watcher_clients_auth", "nova", "placement"):
+        assert {"auth_type", "auth_url", "username", "password", "project_name"} <= shown[group]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What README and doc/source tell people to type is understood by what they type it to."""
+
+import importlib.metadata
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import yaml
+
+from watcher.core import scope
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = ROOT / "README.rst"
+PAGES = [README, *sorted((ROOT / "doc/source").rglob("*.rst"))]
+LIBRARIES = (
+    "oslo.log",
+    "oslo.db",
+    "oslo.messaging",
+    "oslo.policy",
+    "keystonemiddleware.auth_token",
+)
+
+
+def commands(start):
+    """Every command in the pages that begins with these words, continued lines joined."""
+    for page in PAGES:
+        text = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))
+        for line in text.splitlines():
+            found = re.fullmatch(rf"\s+(?:\$ )?({start} .*)", line)
+            if found:
+                yield pytest.param(found[1], id=f"{page.name}: {found[1]}")
+
+
+@pytest.mark.parametrize("command", commands("openstack optimize"))
+def test_the_client_understands_its_commands(command):
+    words = shlex.split(command)[2:]
+    (known,) = importlib.metadata.entry_points(
+        group="openstack.infra_optim.v1", name="_".join(["optimize", *words[:2]])
+    )
+    parser = known.load()(None, None).get_parser(command)
+    parser.parse_args(words[2:])
+
+
+def test_the_verbs_for_the_tables_exist():
+    told = {one.values[0].split()[1] for one in commands("watcher-db-manage")}
+    assert {"upgrade", "version"} <= told
+    command = [pathlib.Path(sys.executable).parent / "watcher-db-manage", "--help"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    known = re.findall(r"\{(.*)\}", said)[0]
+    assert told <= set(known.split(","))
+
+
+def test_every_option_of_the_first_configuration_exists(tmp_path):
+    text = README.read_text(encoding="utf-8")
+    block = re.search(r"^ {7}\[DEFAULT\]\n(?: {7}.*\n|\n)+", text, re.MULTILINE)
+    assert block
+    file = tmp_path / "watcher.conf"
+    file.write_text(textwrap.dedent(block[0]), encoding="utf-8")
+    done = subprocess.run(
+        [pathlib.Path(sys.executable).parent / "oslo-config-validator", "--input-file", file]
+        + [f"--namespace={name}" for name in ("watcher", *LIBRARIES)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, [line for line in done.stderr.splitlines() if "ERROR" in line]
+
+
+def test_the_scope_of_the_first_audit_is_one():
+    text = (ROOT / "doc/source/user/first_audit.rst").read_text(encoding="utf-8")
+    block = text[text.index("cat scope.yaml\n") + len("cat scope.yaml\n") :].split("$ ")[0]
+    written = yaml.safe_load(textwrap.dedent(block))
+    assert scope.check_scope(written) == written
