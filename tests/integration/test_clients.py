@@ -281,7 +281,8 @@ def test_a_plan_is_read_skipped_in_part_started_and_deleted(front, watcher):
 
 
 def test_plans_are_cancelled_before_and_while_they_run(front, watcher):
-    first, second = (finished(watcher, dummy(front)) for _ in range(2))
+    asked = front.all(*[("audit", "create", "-g", "dummy", "-s", "dummy")] * 2)
+    first, second = (finished(watcher, audit) for audit in asked)
     rows = listed(front, "actionplan", "UUID")
     assert {first, second} <= {row["UUID"] for row in rows}
     given_up = front("actionplan", "update", first, "replace", "state=CANCELLED")
