@@ -3,6 +3,7 @@
 
 import pathlib
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -102,6 +103,7 @@ def conf() -> Iterator[cfg.ConfigOpts]:
     conf([])
     conf.set_override("enable_authentication", False)
     conf.set_override("rpc_response_timeout", 1)
+    conf.set_override("control_exchange", f"api-{uuid.uuid4()}")  # fake:// is one per process
     yield conf
     fixture.cleanUp()
 

@@ -227,6 +227,19 @@ def test_the_wire_carries_what_deletes_and_heads_need(served: Served) -> None:
     assert requests.delete(url, headers=headers, timeout=10).status_code == 404
 
 
+def test_without_authentication_a_fixed_endpoint_is_enough(bench: Bench) -> None:
+    server = wsgi.Server(("127.0.0.1", 0), bench.app.app, numthreads=2)
+    server.shutdown_timeout = 1
+    server.prepare()
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.bind_addr[1]}/v1"
+    sdk = watcherclient.get_client("1", os_auth_token="none", watcher_url=url)
+    assert sdk.strategy.get("dummy").goal_name == "dummy"
+    server.stop()
+    thread.join()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["watcher", "openstack optimize"])
 def test_the_commands_make_and_show_an_audit(served: Served, command: str) -> None:

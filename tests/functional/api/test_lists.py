@@ -32,7 +32,6 @@ KEYS = {
     "scoring_engines": "id uuid name description metainfo",
     "services": "id name host last_seen_up",
 }
-SORTS = [(name, key) for name, keys in KEYS.items() for key in keys.split()]
 
 
 def filled(bench: Bench) -> None:
@@ -59,29 +58,28 @@ def pages(bench: Bench, path: str, collection: str, version: str = "1.7") -> lis
         assert len(found) < 50
 
 
-@pytest.mark.parametrize(("collection", "key"), SORTS)
-@pytest.mark.parametrize("direction", ["asc", "desc"])
-def test_every_documented_key_sorts_and_pages_without_gap_or_repeat(
-    bench: Bench, collection: str, key: str, direction: str
-) -> None:
-    filled(bench)
-    everything = bench.get(f"/v1/{collection}")[collection]
+def check_sorting(bench: Bench, collection: str, key: str, direction: str) -> None:
+    """Pages of one row, put together, are all rows, in order, nulls at the small end."""
     ident = RESOURCES[collection].ident
+    everything = bench.get(f"/v1/{collection}")[collection]
     start = f"/v1/{collection}?limit=1&sort_key={key}&sort_dir={direction}"
     paged = [item for page in pages(bench, start, collection) for item in page]
     assert sorted(item[ident] for item in paged) == sorted(item[ident] for item in everything)
-    values = [item[key] for item in paged if key in item and key not in ("created_at",)]
+    values = [item[key] for item in paged if key in item]
     known = [value for value in values if value is not None]
     assert known == sorted(known, reverse=direction == "desc")
-    nulls_first = values[: values.count(None)] == [None] * values.count(None)
-    assert nulls_first or direction == "desc"
+    nulls = [None] * values.count(None)
+    assert values == (nulls + known if direction == "asc" else known + nulls)
 
 
 @pytest.mark.parametrize("collection", KEYS)
-@pytest.mark.parametrize("key", ["created_at", "updated_at", "deleted_at"])
-def test_every_collection_sorts_by_its_timestamps(bench: Bench, collection: str, key: str) -> None:
+def test_every_documented_key_sorts_and_pages_without_gap_or_repeat(
+    bench: Bench, collection: str
+) -> None:
     filled(bench)
-    assert len(bench.get(f"/v1/{collection}?sort_key={key}")[collection]) > 1
+    for key in (*KEYS[collection].split(), "created_at", "updated_at", "deleted_at"):
+        for direction in ("asc", "desc"):
+            check_sorting(bench, collection, key, direction)
 
 
 @pytest.mark.parametrize(

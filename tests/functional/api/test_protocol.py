@@ -3,6 +3,7 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -269,3 +270,24 @@ def test_what_nobody_foresaw_is_told_without_its_text(
     text = bench.fails("/v1/goals/dummy", 500)
     assert "secret" not in text
     assert "KeyError" in caplog.text
+
+
+def test_behind_a_proxy_links_are_those_the_client_sees(
+    bench: Bench, option: Callable[..., None]
+) -> None:
+    seen = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cloud", "X-Forwarded-Prefix": "/w"}
+    sent = {name.replace("-", "_"): value for name, value in seen.items()}
+    assert bench.get("/", **sent)["versions"][0]["links"][0]["href"] == "http://localhost/v1/"
+    option("enable_proxy_headers_parsing", True, "oslo_middleware")
+    assert bench.get("/", **sent)["versions"][0]["links"][0]["href"] == "https://cloud/w/v1/"
+    page = bench.get("/v1/goals?limit=1", **sent)
+    assert page["next"].startswith("https://cloud/v1/goals?")
+    assert page["goals"][0]["links"][0]["href"].startswith("https://cloud/v1/goals/")
+
+
+def test_a_database_that_does_not_answer_is_503_without_its_text(bench: Bench) -> None:
+    with bench.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE scoring_engines")
+    text = bench.fails("/v1/scoring_engines", 503)
+    assert "SELECT" not in text
+    assert "scoring_engines" not in text
