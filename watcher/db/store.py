@@ -129,16 +129,33 @@ def add_all(session: Session, rows: Iterable[Base]) -> None:
 
 
 def change(session: Session, row: M, **values: Any) -> M:
-    """Set columns other than ``state``. Values that are there already are no change."""
+    """Set columns other than ``state``. Values that are there already are no change.
+
+    A related row may be given by the relationship's name, as ``goal=goal`` for its ``goal_id``.
+    """
     if "state" in values:
         raise ValueError("a state moves by transition() only")
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     if changed:
         with _unique([row], **changed):
-            if not _swapped(session, row, [], changed):
+            if not _swapped(session, row, [], _columns(type(row), changed)):
                 raise NotFound(type(row).__name__, _ident(row))
+        _show(row, changed)
         _note(session, "update", row, getattr(row, "state", None))
     return row
+
+
+def _columns(model: type[Base], values: dict[str, Any]) -> dict[str, Any]:
+    """The values with each related row told by the column that refers to it."""
+    mapper = inspect(model)
+    columns = {}
+    for name, value in values.items():
+        if name in mapper.relationships:
+            (column,) = mapper.relationships[name].local_columns
+            columns[mapper.get_property_by_column(column).key] = value and value.id
+        else:
+            columns[name] = value
+    return columns
 
 
 def transition(
