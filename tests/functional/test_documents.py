@@ -12,7 +12,11 @@ import textwrap
 import pytest
 import yaml
 
+from watcher import config
+from watcher.api.policies import list_rules
 from watcher.core import scope
+from watcher.core.metrics import Metric
+from watcher.datasources.mapping import mapping
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = ROOT / "README.rst"
@@ -69,6 +73,29 @@ def test_every_option_of_the_first_configuration_exists(tmp_path):
         check=False,
     )
     assert done.returncode == 0, [line for line in done.stderr.splitlines() if "ERROR" in line]
+
+
+def test_every_option_that_a_page_names_exists():
+    known = {group: {one.dest for one in options} for group, options in config.list_opts()}
+    libraries = {"oslo_messaging_notifications", "keystone_authtoken", "oslo_policy", "cors"}
+    named = set()
+    for page in PAGES:
+        named |= set(re.findall(r"``\[([\w.]+)\] (\w+)``", page.read_text(encoding="utf-8")))
+    wrong = {
+        (group, option)
+        for group, option in named
+        if group not in libraries and option not in known.get(group, ())
+    }
+    assert wrong == {("DEFAULT", "transport_url")}
+
+
+def test_the_examples_of_the_configuring_page_are_accepted():
+    text = (ROOT / "doc/source/admin/configuration.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"code-block:: yaml\n\n((?:   .*\n)+)", text)
+    metrics, policy = (yaml.safe_load(textwrap.dedent(block)) for block in blocks)
+    changed = mapping(metrics["influxdb"])[Metric.named("host_cpu_usage")]
+    assert (changed.measurement, changed.field) == ("cpu", "usage_active")
+    assert set(policy) <= {rule.name for rule in list_rules()}
 
 
 def test_the_scope_of_the_first_audit_is_one():
