@@ -73,9 +73,10 @@ def consolidate(
         spent = int((placement.host != placement.cluster.instances.host).sum())
         budget = None if max_moves is None else max_moves - spent
         reached = _improve(problem, after, budget)
-        if reached <= problem.bound.hosts or (turn and reached >= after):
-            return Packing(first.bound.hosts, before, reached)
+        settled = reached <= problem.bound.hosts or (turn > 0 and reached >= after)
         after = reached
+        if settled:
+            break
         # Empty hosts are wanted by the first round only: after the plan they will be disabled, and
         # a later audit, which does not have them, must find nothing more to do.
         in_use = np.bincount(placement.host[placement.host >= 0], minlength=len(hosts)) > 0

@@ -257,3 +257,10 @@ def test_the_summary_counts_hosts_by_reason() -> None:
 def test_the_summary_says_when_there_is_no_other_host() -> None:
     cluster = world().host("c1").runs("vm").cluster()
     assert Constraints(Placement(cluster)).summary(0) == "there is no other host"
+
+
+def test_the_scale_is_an_average_host_and_never_zero() -> None:
+    cluster = world().host("c1", vcpus=8, disk_gb=0).host("c2", vcpus=24, disk_gb=0).cluster()
+    vcpus, _, disk_gb = Constraints(Placement(cluster)).scale
+    assert vcpus == 16
+    assert 0 < disk_gb < 1
