@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemons as processes: how they start, read their files again, and stop."""
+
+import os
+import signal
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.functional.cmd.conftest import Place
+
+READY = {
+    "watcher-decision-engine": "watcher-decision-engine is ready",
+    "watcher-applier": "watcher-applier is ready",
+    "watcher-standalone": "watcher-standalone serves on port",
+}
+PROGRAMS = (*READY, "watcher-api")
+AGAIN = "the configuration was read again"
+
+
+@pytest.fixture(scope="module")
+def daemons(tmp_path_factory):
+    """All four of them, each in a place of its own: (place, running) by name."""
+    started = {}
+    try:
+        for name in PROGRAMS:
+            place = Place(tmp_path_factory.mktemp(name))
+            place.upgrade()
+            started[name] = place, place.start(name)
+        for name, (place, running) in started.items():
+            if name in READY:
+                running.wait_for_log(READY[name])
+            if name in ("watcher-api", "watcher-standalone"):
+                running.wait_for_port(place.port)
+        yield started
+    finally:
+        for place, _ in started.values():
+            place.runner.close()
+
+
+def said_again(running, text, before):
+    running.wait_for(lambda: running.said().count(text) > before, text)
+
+
+@pytest.mark.parametrize("name", ["watcher-api", "watcher-standalone"])
+def test_the_api_answers(daemons, name):
+    place, _ = daemons[name]
+    with urllib.request.urlopen(f"http://127.0.0.1:{place.port}/", timeout=30) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_daemon_starts_without_warnings_of_libraries_and_without_secrets(daemons, name):
+    _, running = daemons[name]
+    for word in ("eventlet", "DeprecationWarning", "Traceback", "hidden"):
+        assert word.lower() not in running.said().lower()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_sighup_reads_mutable_options_again(daemons, name):
+    place, running = daemons[name]
+    before = running.said().count(AGAIN)
+    place.add("[DEFAULT]\nperiodic_interval = 61\n")
+    os.kill(running.pid, signal.SIGHUP)
+    said_again(running, AGAIN, before)
+    assert "periodic_interval" in running.said()
+    assert running.process.poll() is None
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("wrong", ["[DEFAULT]\nperiodic_interval = often\n", "[api\n"])
+def test_a_sighup_with_a_wrong_file_changes_nothing(daemons, name, wrong):
+    place, running = daemons[name]
+    kept = place.file.read_text()
+    before = running.said().count("the configuration stays as it was")
+    place.add(wrong)
+    os.kill(running.pid, signal.SIGHUP)
+    said_again(running, "the configuration stays as it was", before)
+    assert running.process.poll() is None
+    assert "Traceback" not in running.said()
+    place.file.write_text(kept)
+
+
+def test_a_sigterm_stops_each_daemon_within_seconds(daemons):
+    def stop(running):
+        begun = time.monotonic()
+        running.process.terminate()
+        return running.wait(30), time.monotonic() - begun
+
+    with ThreadPoolExecutor(len(daemons)) as pool:
+        ends = list(pool.map(stop, [running for _, running in daemons.values()]))
+    assert [status for status, _ in ends] == [0] * len(daemons)
+    assert max(seconds for _, seconds in ends) < 15
+    for _, running in daemons.values():
+        assert "Traceback" not in running.said()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "told"),
+    [
+        ("watcher-applier", "[watcher_applier]\nworkflow_engine = clockwork\n", "clockwork"),
+        ("watcher-decision-engine", "[DEFAULT]\ntransport_url = smoke://x\n", "smoke"),
+        ("watcher-api", "[api]\nenable_ssl_api = true\n", "[ssl]"),
+    ],
+)
+def test_what_is_wrong_for_good_ends_the_daemon_with_its_reason(place, name, wrong, told):
+    place.add(wrong)
+    running = place.start(name)
+    assert running.wait(60) == 1
+    (line,) = [one for one in running.said().splitlines() if "CRITICAL" in one]
+    assert told in line
+    assert "Traceback" not in running.said()
+
+
+def test_standalone_tells_a_port_that_is_taken_in_one_line(place):
+    with urllib.request.socket.create_server(("127.0.0.1", place.port)):
+        running = place.start("watcher-standalone")
+        assert running.wait(60) == 1
+    (line,) = [one for one in running.said().splitlines() if one.startswith("watcher-standalone:")]
+    assert str(place.port) in line
+    assert "Traceback" not in running.said()
