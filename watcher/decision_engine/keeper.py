@@ -39,6 +39,7 @@ class Keeper:
         self._stopped = threading.Event()
         self._snapshot: Cluster | None = None
         self._read_at: datetime | None = None
+        self._failed_at: datetime | None = None
         self._failure = ""
         self._thread = threading.Thread(target=self._run, name="snapshot-keeper", daemon=True)
 
@@ -67,16 +68,20 @@ class Keeper:
         """
         asked_at = self._clock()
         with self._refreshing:
-            # Whoever waited for the lock finds what the holder has read meanwhile.
-            age_s = self._age_at(asked_at)
-            if self._snapshot is None or age_s is None or age_s > max_age_s:
+            # Whoever waited for the lock finds what the holder has read meanwhile, or why not.
+            if not self._young(asked_at, max_age_s) and not self._failed_after(asked_at):
                 self._refresh()
-            if self._snapshot is None or self._failure:
+            if self._snapshot is None or not self._young(asked_at, max_age_s):
                 raise StaleCluster(f"the cluster cannot be read: {self._failure}")
             return self._snapshot
 
-    def _age_at(self, moment: datetime) -> float | None:
-        return None if self._read_at is None else (moment - self._read_at).total_seconds()
+    def _young(self, moment: datetime, max_age_s: float) -> bool:
+        return self._read_at is not None and (
+            (moment - self._read_at).total_seconds() <= max_age_s
+        )
+
+    def _failed_after(self, moment: datetime) -> bool:
+        return self._failed_at is not None and self._failed_at > moment
 
     def _refresh(self) -> None:
         begun = self._clock()
@@ -85,11 +90,11 @@ class Keeper:
         except WatcherError as error:
             if str(error) != self._failure:  # once per reason, not once per try
                 LOG.warning("the cluster cannot be read: %s", error)
-            self._failure = str(error) or type(error).__name__
+            self._failure, self._failed_at = str(error) or type(error).__name__, begun
             return
         if self._failure:
             LOG.info("the cluster can be read again")
-        self._failure = ""
+        self._failure, self._failed_at = "", None
         self._snapshot, self._read_at = snapshot, begun
         LOG.info(
             "cluster read: %d hosts, %d instances", len(snapshot.hosts), len(snapshot.instances)

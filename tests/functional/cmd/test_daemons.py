@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemons as processes: how they start, read their files again, and stop."""
 
+import json
 import os
 import signal
 import time
@@ -49,6 +50,22 @@ def test_the_api_answers(daemons, name):
     place, _ = daemons[name]
     with urllib.request.urlopen(f"http://127.0.0.1:{place.port}/", timeout=30) as answer:
         assert answer.status == 200
+
+
+def test_the_log_lines_of_an_audit_carry_its_uuid_and_the_id_of_its_request(daemons):
+    place, running = daemons["watcher-standalone"]
+    body = json.dumps({"audit_type": "ONESHOT", "goal": "dummy"}).encode()
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{place.port}/v1/audits",
+        body,
+        {"Content-Type": "application/json", "X-Roles": "admin"},
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        uuid, request = json.load(answer)["uuid"], answer.headers["X-Openstack-Request-Id"]
+    running.wait_for_log(f"audit {uuid} failed")  # there is no Nova
+    (line,) = [one for one in running.said().splitlines() if f"audit {uuid} failed" in one]
+    assert f"[{uuid}] audit {uuid} failed" in line
+    assert request in line
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -87,6 +87,12 @@ def test_an_answer_of_nova_that_is_cut_is_told(watcher):
     assert "Nova" in fails(watcher, *CONSOLIDATION)
 
 
+def test_a_nova_that_is_too_slow_is_told(watcher, monkeypatch):
+    monkeypatch.setattr("watcher.clients.nova.READ_TIMEOUT_S", 0.2)
+    fault(watcher, service="compute", path="servers", delay_s=1.0)
+    assert "Nova" in fails(watcher, *CONSOLIDATION)
+
+
 def test_an_error_of_placement_is_told(watcher):
     fault(watcher, service="placement", status=503, body={"errors": [{"detail": "no room"}]})
     assert "Placement" in fails(watcher, *CONSOLIDATION)

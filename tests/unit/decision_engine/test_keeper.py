@@ -119,3 +119,49 @@ def test_audits_that_wait_for_one_reading_share_it(cloud):
     for thread in threads:
         thread.join(5)
     assert cloud.readings == 1
+
+
+def test_a_snapshot_that_is_young_enough_serves_although_the_cloud_is_gone_since(keeper, cloud):
+    good = keeper.snapshot(60)
+    cloud.error, cloud.now = ServiceDown("down"), NOW + timedelta(seconds=30)
+    with pytest.raises(StaleCluster):
+        keeper.snapshot(0)
+    assert keeper.snapshot(60) is good
+    assert cloud.readings == 2
+
+
+def test_audits_that_wait_for_a_reading_that_fails_do_not_try_one_after_the_other(cloud):
+    begun, go, asked, told = threading.Event(), threading.Event(), [], []
+    all_asked = threading.Event()
+
+    def clock():
+        asked.append(1)
+        if len(asked) == 6:  # the first asks, and begins to read; then four others ask
+            all_asked.set()
+        return NOW + timedelta(microseconds=len(asked))
+
+    def slow():
+        cloud.readings += 1
+        begun.set()
+        assert go.wait(5)
+        raise ServiceDown("down")
+
+    def ask():
+        try:
+            keeper.snapshot(0)
+        except StaleCluster as error:
+            told.append(str(error))
+
+    cloud.collect = slow
+    keeper = Keeper(cloud, 3600, clock)
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    threads[0].start()
+    assert begun.wait(5)
+    for thread in threads[1:]:
+        thread.start()
+    assert all_asked.wait(5)
+    go.set()
+    for thread in threads:
+        thread.join(5)
+    assert told == ["the cluster cannot be read: down"] * 5
+    assert cloud.readings == 2  # one more, for those who asked after the first had begun
