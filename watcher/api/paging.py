@@ -126,12 +126,12 @@ def _marker(call: Call, resource: Resource) -> Base | None:
 def _by_uuid(text: str, resource: Resource) -> str:
     found = types.as_uuid(text)
     if found is None:
-        raise Invalid(f"{resource.collection} are addressed by uuid; {text[:80]} is none")
+        raise Invalid(f"{resource.collection} are addressed by uuid; {text[:80]} is not one")
     return found
 
 
 def _normal(text: str, resource: Resource) -> str:
     """A uuid in its usual spelling, a name as it is; NotFound for a number no row can have."""
     if resource.ident == "id" and text.isdecimal() and (len(text) > 10 or int(text) > _LARGEST):
-        raise NotFound(resource.model.__name__, text[:80])
+        raise NotFound(resource.model.called(), text[:80])
     return types.as_uuid(text) or text

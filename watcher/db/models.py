@@ -8,6 +8,7 @@ touched: no query hides behind a dot. A related row may itself be soft-deleted: 
 ``deleted`` before it is shown.
 """
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +60,11 @@ class Base(DeclarativeBase):
     updated_at: Mapped[datetime | None] = mapped_column(onupdate=timeutils.utcnow, sort_order=9)
     deleted_at: Mapped[datetime | None] = mapped_column(sort_order=9)
     deleted: Mapped[int] = mapped_column(default=0, sort_order=9)
+
+    @classmethod
+    def called(cls) -> str:
+        """What people call a row of this table, at the head of a sentence: "Action plan"."""
+        return re.sub("(?<!^)(?=[A-Z])", " ", cls.__name__).capitalize()
 
 
 class WithUuid:

@@ -47,7 +47,7 @@ def _sorted_by(query: Select[Any], model: type[Any], key: str) -> tuple[Select[A
         if attribute in inspect(related).column_attrs:
             other = aliased(related)
             return query.outerjoin(getattr(model, name).of_type(other)), getattr(other, attribute)
-    raise Invalid(f"{model.__name__} cannot be sorted by {key}")
+    raise Invalid(f"{model.called()} cannot be sorted by {key}")
 
 
 def _value_of(model: type[Base], row: Base, key: str) -> Select[Any]:

@@ -68,7 +68,7 @@ def get(
         ).first()
         if found is not None:
             return found
-    raise NotFound(model.__name__, ident)
+    raise NotFound(model.called(), ident)
 
 
 def page(
@@ -139,7 +139,7 @@ def change(session: Session, row: M, **values: Any) -> M:
     if changed:
         with _unique([row], **changed):
             if not _swapped(session, row, [], _columns(type(row), changed)):
-                raise NotFound(type(row).__name__, _ident(row))
+                raise NotFound(row.called(), _ident(row))
         _show(row, changed)
         _note(session, "update", row, getattr(row, "state", None))
     return row
@@ -224,7 +224,7 @@ def swap(session: Session, row: M, *seen: str, **values: Any) -> M:
     model = type(row)
     conditions = [getattr(model, name).is_not_distinct_from(getattr(row, name)) for name in seen]
     if not _swapped(session, row, conditions, values):
-        raise LostRace(f"{model.__name__} {_ident(row)}: another writer changed {', '.join(seen)}")
+        raise LostRace(f"{model.called()} {_ident(row)}: another writer changed {', '.join(seen)}")
     _note(session, "update", row, getattr(row, "state", None))
     return row
 
@@ -239,7 +239,7 @@ def delete(session: Session, row: Base) -> None:
     if type(row) in models.LIFECYCLES:
         transition(session, row, "DELETED", **gone)
     elif not _swapped(session, row, [type(row).deleted == 0], gone):
-        raise NotFound(type(row).__name__, _ident(row))
+        raise NotFound(row.called(), _ident(row))
     _note(session, "delete", row, old_state)
     if isinstance(row, models.ActionPlan):
         _delete_parts(session, row)
@@ -310,7 +310,7 @@ def _unique(rows: list[Any], *, name: str | None = None, **_values: Any) -> Iter
         yield
     except DBDuplicateEntry as error:
         names = ", ".join(name or getattr(row, "name", None) or _ident(row) for row in rows[:3])
-        kind = type(rows[0]).__name__
+        kind = rows[0].called()
         raise AlreadyExists(f"{kind} {names} exists already: choose another name") from error
 
 
