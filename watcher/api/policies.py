@@ -44,15 +44,15 @@ _RULES: dict[str, tuple[str, ...]] = {
 _PREFIXES = {"strategies": "strategy", "data_model": "data_model"}
 _CHECKS = {"webhook:trigger": "rule:admin_or_service_api"}
 _VERBS = {
-    "get_all": ("GET", "", "List"),
-    "detail": ("GET", "/detail", "List with details"),
-    "get": ("GET", "/{ident}", "Show one of"),
-    "state": ("GET", "/{ident}/state", "Show whether its requirements are met, of"),
-    "create": ("POST", "", "Create one of"),
-    "update": ("PATCH", "/{ident}", "Change one of"),
-    "delete": ("DELETE", "/{ident}", "Delete one of"),
-    "start": ("POST", "/{ident}/start", "Start one of"),
-    "trigger": ("POST", "/{ident}", "Run the audit behind one of"),
+    "get_all": ("GET", "", "List the {}."),
+    "detail": ("GET", "/detail", "List the {} with details."),
+    "get": ("GET", "/{ident}", "Show one of the {}."),
+    "state": ("GET", "/{ident}/state", "Show whether what one of the {} needs is there."),
+    "create": ("POST", "", "Create one of the {}."),
+    "update": ("PATCH", "/{ident}", "Change one of the {}."),
+    "delete": ("DELETE", "/{ident}", "Delete one of the {}."),
+    "start": ("POST", "/{ident}/start", "Start one of the {}."),
+    "trigger": ("POST", "/{ident}", "Run an audit that waits for an event."),
 }
 
 
@@ -77,7 +77,7 @@ def _rule(collection: str, verb: str) -> policy.DocumentedRuleDefault:
     return policy.DocumentedRuleDefault(
         name,
         _CHECKS.get(name, ADMIN),
-        f"{meaning} the {collection.replace('_', ' ')}.",
+        meaning.format(collection.replace("_", " ")),
         [{"method": method, "path": f"/v1/{collection}{path}"}],
     )
 
