@@ -80,24 +80,24 @@ class Runner:
             self.record(context, audit, case, solution, plan)
         except LostRace as error:  # cancelled by the operator while it was running
             LOG.info("audit %s ends without a plan: %s", uuid, error)
-        except Exception as error:  # noqa: BLE001 - the edge: a failed audit is a result
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: a failed audit is a result
             self.fail(audit, error)
 
     def claim(self, uuid: str) -> models.Audit | None:
-        """Take a PENDING audit (or an EVENT audit that ended); None when it is not to be run.
+        """Take an audit that is to be run; None when it is not.
 
-        Unless the audit is forced, an ONGOING action plan makes a ONESHOT audit CANCELLED, with
-        that reason; an audit of another type waits for its next time.
+        That is a PENDING one, an EVENT audit that ended, or an ONGOING one that nobody runs; the
+        caller sees to it that no other thread of this engine does. Unless the audit is forced, an
+        ONGOING action plan makes a ONESHOT audit CANCELLED, with that reason; an audit of another
+        type waits for its next time.
         """
-        tries = 0
 
         def work(session: Session) -> models.Audit | None:
-            nonlocal tries
-            tries += 1
             audit = store.get(session, models.Audit, uuid, load=("goal", "strategy"))
             session.refresh(audit, ["state", "hostname"], with_for_update=True)
-            if tries > 1 and audit.state == "ONGOING" and audit.hostname == self.host:
-                return audit  # the first try has taken it, only its answer was lost
+            if audit.state == "ONGOING" and audit.hostname in (None, self.host):
+                # A former life had it, only the answer to a claim was lost, or a user set it so.
+                return store.change(session, audit, hostname=self.host)
             return self._take(session, audit)
 
         try:
@@ -245,7 +245,7 @@ class Runner:
         ) as error:  # the plan is PENDING; an applier finds it without the message
             LOG.warning("action plan %s waits for an applier to find it: %s", plan_uuid, error)
 
-    def fail(self, audit: models.Audit, error: Exception) -> None:
+    def fail(self, audit: models.Audit, error: BaseException) -> None:
         """End an audit as FAILED, with a reason the operator can act on."""
         if isinstance(error, WatcherError):
             LOG.warning("audit %s failed: %s", audit.uuid, error)

@@ -10,6 +10,7 @@ from typing import Any
 
 from oslo_config import cfg
 from oslo_utils import timeutils
+from sqlalchemy import and_, or_
 
 from watcher import config, context
 from watcher.clients.session import Clients
@@ -124,15 +125,12 @@ class DecisionEngineService:
         self._due = threading.Thread(target=self._look_for_due, name="due-audits", daemon=True)
 
     def start(self) -> None:
-        """Bring the tables in line, give back what a former life left, then serve."""
+        """Bring the tables in line, then serve."""
         sync.sync(self._database)
-        left = self._give_back()
         self._keeper.start()
         self._heartbeat.start()
         self._server.start()
         self._due.start()
-        for uuid in left:
-            self.trigger(uuid)
         LOG.info("%s is ready on %s", NAME, self._host)
 
     def stop(self) -> None:
@@ -175,21 +173,11 @@ class DecisionEngineService:
             with self._claiming:
                 self._claimed.discard(uuid)
 
-    def _give_back(self) -> list[str]:
-        """Audits this host was running when it died go back to PENDING, to be run anew."""
-        audits = models.Audit
-        mine = (audits.state == "ONGOING", audits.hostname == self._host)
-        with self._database.writing() as session:
-            left = store.every(session, audits, *mine, audits.audit_type != "CONTINUOUS")
-            for audit in left:
-                store.transition(session, audit, "PENDING", "Run again: its engine was restarted.")
-        return [audit.uuid for audit in left]
-
     def _look_for_due(self) -> None:
-        """PENDING audits whose message was lost are found here; expired plans are superseded."""
+        """Audits that wait and nobody runs are found here; expired plans are superseded."""
         expire_at = timeutils.utcnow()
         lost = False
-        while not self._stopped.wait(self._settings.continuous_audit_interval):
+        while not self._stopped.is_set():
             try:
                 for uuid in self._waiting():
                     self.trigger(uuid)
@@ -204,14 +192,16 @@ class DecisionEngineService:
                 lost = True
             except Exception:  # the edge: the due loop must outlive a lost database
                 LOG.exception("looking for due audits failed")
+            self._stopped.wait(self._settings.continuous_audit_interval)
 
     def _waiting(self) -> list[str]:
+        """Audits whose message was lost, and those that this host was running when it died."""
         audits = models.Audit
+        lost = and_(audits.state == "PENDING", audits.audit_type == "ONESHOT")
+        mine = or_(audits.hostname.is_(None), audits.hostname == self._host)
+        left = and_(audits.state == "ONGOING", audits.audit_type != "CONTINUOUS", mine)
         with self._database.reading() as session:
-            rows = store.every(
-                session, audits, audits.state == "PENDING", audits.audit_type == "ONESHOT"
-            )
-        return [row.uuid for row in rows]
+            return [row.uuid for row in store.every(session, audits, or_(lost, left))]
 
     def _supersede_expired(self) -> None:
         hours = self._settings.action_plan_expiry

@@ -29,6 +29,10 @@ class Thinks(Base):
         assert go.wait(30)
         return super().solve(cluster, metrics, parameters)
 
+class Exits(Base):
+    def solve(self, cluster, metrics, parameters):
+        raise SystemExit(3)
+
 class Ponders(Thinks):
     def solve(self, cluster, metrics, parameters):
         super().solve(cluster, metrics, parameters)
@@ -68,7 +72,7 @@ NEEDY = Goal("needy", "Needy goal")
 """
 )
 NAMES = (
-    *("breaks", "thinks", "ponders", "moves", "planless"),
+    *("breaks", "thinks", "exits", "ponders", "moves", "planless"),
     *("dances", "talks", "idle", "greets", "needs"),
 )
 MORE = """

@@ -140,6 +140,11 @@ def test_a_strategy_that_breaks_tells_only_its_class_and_the_log_has_the_rest(wa
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 
 
+def test_a_strategy_that_exits_ends_its_audit_and_not_the_engine(watcher):
+    assert "SystemExit" in fails(watcher, "vendor", "v_exits")
+    assert watcher.audit("vendor", "v_idle")["state"] == "SUCCEEDED"
+
+
 def test_a_plan_that_cannot_be_carried_out_is_never_recorded(watcher):
     before = rows(watcher, ActionPlan), rows(watcher, Action)
     assert fails(watcher, "vendor", "v_moves") == "instance no-such-instance is not in the cluster"

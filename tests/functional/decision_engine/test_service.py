@@ -136,6 +136,18 @@ def test_an_engine_that_starts_again_runs_what_it_has_left_and_nothing_of_others
             store.transition(session, store.get(session, Audit, uuid), "CANCELLED")
 
 
+def test_an_audit_that_the_operator_sets_ongoing_is_run(watcher, thoughts):
+    uuid = add(watcher, "v_thinks")
+    body = [{"op": "replace", "path": "/state", "value": "ONGOING"}]
+    reply = watcher.app.patch_json(
+        f"/v1/audits/{uuid}", body, headers={"X-Roles": "admin"}, expect_errors=True
+    )
+    assert reply.status_int in (200, 400)  # the engine may have been faster
+    thoughts.go.set()
+    assert watcher.ended("audits", uuid)["state"] == "SUCCEEDED"
+    assert thoughts.runs == [1]
+
+
 def plan(watcher, state, hours):
     """A plan that was made so many hours ago."""
     with watcher.database.writing() as session:
