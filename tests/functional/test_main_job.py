@@ -109,3 +109,17 @@ def test_both_daemons_are_listed_as_active(watcher):
         ("watcher-decision-engine", "ACTIVE"),
         ("watcher-applier", "ACTIVE"),
     }
+
+
+def test_an_actuator_action_with_wrong_parameters_fails_the_audit_not_the_plan(watcher):
+    wrong = {"action_type": "sleep", "input_parameters": {"duration": -1}}
+    audit = watcher.audit("unclassified", "actuator", parameters={"actions": [wrong]})
+    assert audit["state"] == "FAILED"
+    assert audit["status_message"].startswith("action sleep: duration: -1 ")
+
+
+def test_an_actuator_action_of_an_unknown_type_fails_the_audit(watcher):
+    unknown = {"action_type": "dance", "input_parameters": {}}
+    audit = watcher.audit("unclassified", "actuator", parameters={"actions": [unknown]})
+    assert audit["state"] == "FAILED"
+    assert "dance" in audit["status_message"]

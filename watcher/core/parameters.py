@@ -115,7 +115,7 @@ def check(spec: Mapping[str, Any], values: Any, *, partial: bool = False) -> Non
         raise BadParameters(f"parameters must be a JSON object, not {type(values).__name__}")
     allowed = spec.get("properties", {})
     if values and not allowed:
-        raise BadParameters("this strategy takes no parameters")
+        raise BadParameters(f"there are no parameters, so {next(iter(values))} is not one")
     unknown = sorted(set(values) - set(allowed))
     if unknown:
         raise BadParameters(

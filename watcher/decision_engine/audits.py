@@ -22,7 +22,7 @@ from watcher.core.goals import Goal, efficacy
 from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
 from watcher.core.protocols import Strategy
-from watcher.core.solution import Solution
+from watcher.core.solution import Action, Solution
 from watcher.datasources.choice import DataSources
 from watcher.db import models, store
 from watcher.db.engine import Database, after_commit
@@ -192,14 +192,8 @@ class Runner:
             plan = planner.order(solution, case.cluster)
             plan.replay(case.cluster)
             for action in plan.actions:
-                if action.type not in self._known_actions():
-                    raise Invalid(f"there is no action type {action.type}")
+                _check_action(action)
         return plan
-
-    @staticmethod
-    def _known_actions() -> frozenset[str]:
-        # By entry-point names only: the decision engine must not load the hands.
-        return plugins.names(plugins.ACTIONS)
 
     def record(
         self,
@@ -266,6 +260,18 @@ class Runner:
 def _again(session: Session, audit: models.Audit) -> models.Audit:
     """The audit as it is now: a try that failed leaves a row that shows what was tried."""
     return store.get(session, models.Audit, audit.uuid, deleted=True, load=("goal", "strategy"))
+
+
+def _check_action(action: Action) -> None:
+    """Raise Invalid for an action that the applier would refuse: better now than when it runs."""
+    handler = plugins.actions().get(action.type)
+    if handler is None:
+        known = ", ".join(sorted(plugins.actions()))
+        raise Invalid(f"there is no action type {action.type}; there are {known}")
+    try:
+        parameter_rules.check(handler.schema, action.input_parameters)
+    except Invalid as error:
+        raise Invalid(f"action {action.type}: {error}") from error
 
 
 def _ongoing_plan(session: Session) -> models.ActionPlan | None:
