@@ -78,3 +78,16 @@ def test_a_relationship_never_queries_by_itself():
     for mapper in Base.registry.mappers:
         assert {relation.lazy for relation in mapper.relationships} <= {"raise"}
     assert ActionPlan.indicators.property.uselist
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (models.Goal, "Goal"),
+        (models.ActionPlan, "Action plan"),
+        (models.AuditTemplate, "Audit template"),
+        (models.ScoringEngine, "Scoring engine"),
+    ],
+)
+def test_a_row_is_named_in_words(model, words):
+    assert model.called() == words
