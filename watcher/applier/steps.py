@@ -21,7 +21,6 @@ from watcher.core.errors import (
     ActionFailed,
     LostRace,
     NotFound,
-    ServiceDown,
     Skip,
     WatcherError,
 )
@@ -35,7 +34,6 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-DATABASE_RETRY_S = 2.0
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED")
 
 
@@ -257,23 +255,8 @@ class Steps:
         )
 
     def write(self, work: Callable[[Session], T]) -> T:
-        """Do ``work`` in a transaction; a database that does not answer is waited for.
-
-        Raises LostRace when another applier has the plan, but not when the database broke a
-        deadlock of ours: that race can be run again.
-        """
-        while True:
-            try:
-                with self._wires.database.writing() as session:
-                    return work(session)
-            except LostRace as error:
-                if error.__cause__ is None:
-                    raise
-                LOG.debug("%s", error)
-            except ServiceDown as error:
-                LOG.warning("%s; trying again", error)
-                if self._halted.wait(DATABASE_RETRY_S):
-                    raise
+        """Do ``work`` in a transaction; a database that is away is waited for, until a halt."""
+        return self._wires.database.persist(work, self._halted)
 
 
 def attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:

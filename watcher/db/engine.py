@@ -16,7 +16,7 @@ import pathlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 from oslo_db import exception
@@ -58,6 +58,11 @@ PASSED_ON = (
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another one on SQLite, which has one writer at a time."""
+
+RETRY_S = 2.0
+"""Between two tries of work that must not be lost."""
+
+T = TypeVar("T")
 
 Announce = Callable[[Sequence[Any]], None]
 """Takes the ``store.Change`` values of a committed transaction, in order."""
@@ -122,6 +127,29 @@ class Database:
             self._announce(changes)
         for work in session.info.get("after_commit", ()):
             work()
+
+    def persist(self, work: Callable[[Session], T], stop: threading.Event) -> T:
+        """What ``work`` gives back, done in a transaction once the database lets it be done.
+
+        A database that does not answer is waited for, until ``stop`` is set. What was lost may be
+        only the answer to the commit, so ``work`` must be safe to run again. Raises LostRace when
+        another writer was first, but not when the database broke a deadlock of ours.
+        """
+        told = False
+        while True:
+            try:
+                with self.writing() as session:
+                    return work(session)
+            except LostRace as error:
+                if error.__cause__ is None:
+                    raise
+                LOG.debug("%s", error)
+            except ServiceDown as error:
+                if not told:
+                    LOG.warning("waiting for the database: %s", error)
+                told = True
+                if stop.wait(RETRY_S):
+                    raise
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the tables to a revision, from nothing if need be."""

@@ -3,10 +3,10 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from oslo_config import cfg
 from oslo_utils import uuidutils
@@ -34,9 +34,6 @@ from watcher.messaging.rpc import Applier
 LOG = logging.getLogger(__name__)
 
 NOTHING_TO_DO = "There is nothing to do."
-DATABASE_RETRY_S = 2.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ class Runner:
             return self._take(session, audit)
 
         try:
-            return self.write(work)
+            return self.database.persist(work, self.stopped)
         except (LostRace, NotFound) as error:  # another engine has it, or the operator was faster
             LOG.debug("audit %s is not run here: %s", uuid, error)
             return None
@@ -124,28 +121,6 @@ class Runner:
         else:
             LOG.info("audit %s: %s", audit.uuid, message)
         return None
-
-    def write(self, work: Callable[[Session], T]) -> T:
-        """Do ``work`` in a transaction; a database that does not answer is waited for.
-
-        What may be lost is only the answer to the commit, so ``work`` must be safe to run again.
-        Raises LostRace when another writer was first, but not when the database broke a deadlock.
-        """
-        told = False
-        while True:
-            try:
-                with self.database.writing() as session:
-                    return work(session)
-            except LostRace as error:
-                if error.__cause__ is None:
-                    raise
-                LOG.debug("%s", error)
-            except ServiceDown as error:
-                if not told:
-                    LOG.warning("an audit waits for the database: %s", error)
-                told = True
-                if self.stopped.wait(DATABASE_RETRY_S):
-                    raise
 
     def gather(self, audit: models.Audit) -> Case:
         """Choose the strategy and fetch what it needs, in bulk, before it thinks."""
@@ -229,7 +204,7 @@ class Runner:
                 after_commit(session, lambda: self._launch(context, row.uuid))
             return str(row.uuid)
 
-        return self.write(work)
+        return self.database.persist(work, self.stopped)
 
     def _launch(self, context: RequestContext, plan_uuid: str) -> None:
         try:
@@ -250,8 +225,11 @@ class Runner:
                 f"Internal error ({type(error).__name__}); the decision engine's log has more."
             )
         try:
-            self.write(
-                lambda session: store.transition(session, _again(session, audit), "FAILED", reason)
+            self.database.persist(
+                lambda session: store.transition(
+                    session, _again(session, audit), "FAILED", reason
+                ),
+                self.stopped,
             )
         except LostRace as lost:
             LOG.info("audit %s: %s", audit.uuid, lost)

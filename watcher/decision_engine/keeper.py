@@ -19,6 +19,9 @@ from watcher.core.protocols import Collector
 
 LOG = logging.getLogger(__name__)
 
+AGAIN_S = 60.0
+"""After a reading that failed, the next one comes no later than this."""
+
 
 class Keeper:
     """The keeper of one kind of snapshot.
@@ -84,13 +87,15 @@ class Keeper:
         return self._failed_at is not None and self._failed_at > moment
 
     def _refresh(self) -> None:
-        begun = self._clock()
+        begun, failure = self._clock(), ""
         try:
             snapshot = self._collector.collect()
         except WatcherError as error:
-            if str(error) != self._failure:  # once per reason, not once per try
-                LOG.warning("the cluster cannot be read: %s", error)
-            self._failure, self._failed_at = str(error) or type(error).__name__, begun
+            failure = str(error) or type(error).__name__
+        if failure:
+            if failure != self._failure:  # once per reason, not once per try
+                LOG.warning("the cluster cannot be read: %s", failure)
+            self._failure, self._failed_at = failure, begun
             return
         if self._failure:
             LOG.info("the cluster can be read again")
@@ -107,4 +112,5 @@ class Keeper:
                     self._refresh()
             except Exception:  # the edge: the refresher must outlive one bad reading
                 LOG.exception("reading the cluster failed")
-            self._stopped.wait(self._period_s)
+            again_s = min(self._period_s, AGAIN_S) if self._failure else self._period_s
+            self._stopped.wait(again_s)

@@ -8,7 +8,6 @@ from oslo_messaging.notify import _impl_test
 
 from tests.functional.standalone import standalone
 from tests.vendor import STRATEGY, installed
-from watcher.decision_engine import audits
 
 SOURCE = (
     STRATEGY
@@ -104,7 +103,7 @@ def shared(vendor, tmp_path_factory):
 @pytest.fixture
 def watcher(shared, vendor, monkeypatch):
     """Nothing is wrong, nobody has thought, and nothing was told yet."""
-    monkeypatch.setattr(audits, "DATABASE_RETRY_S", 0.05)
+    monkeypatch.setattr("watcher.db.engine.RETRY_S", 0.05)
     thoughts = sys.modules[vendor]
     thoughts.begun.clear()
     thoughts.go.clear()
