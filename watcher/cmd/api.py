@@ -77,21 +77,35 @@ def main() -> int:
 def _free(conf: cfg.ConfigOpts) -> None:
     """Raise ServiceDown when somebody has the port: our workers, who share it, would not see."""
     try:
-        socket.create_server((conf.api.host, conf.api.port)).close()
+        found = socket.getaddrinfo(
+            conf.api.host, conf.api.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, *_, address = found[0]
+        socket.create_server(address[:2], family=family).close()
     except OSError as error:
         where = f"{conf.api.host}:{conf.api.port}"
         raise ServiceDown(f"[api] host and port: {where} cannot be used: {error}") from error
 
 
 @cache
+def _conf() -> cfg.ConfigOpts:
+    return daemon.prepare(PROGRAM, [])
+
+
+@cache
 def _application() -> Any:
-    wires = daemon.Wires.connect(daemon.prepare(PROGRAM, []))
+    wires = daemon.Wires.connect(_conf())
     return make_app(wires.conf, wires.database, wires.bus)
 
 
+_MAKING = threading.Lock()
+
+
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The WSGI entry point."""
-    answer: Iterable[bytes] = _application()(environ, start_response)
+    """The WSGI entry point; a start that fails is tried again at the next request."""
+    with _MAKING:  # first requests come several at once, and a cache does not lock
+        made = _application()
+    answer: Iterable[bytes] = made(environ, start_response)
     return answer
 
 

@@ -17,6 +17,7 @@ from oslo_config import cfg
 from watcher.applier.service import ApplierService
 from watcher.cmd import daemon
 from watcher.cmd.api import ApiServer
+from watcher.core.errors import Invalid
 from watcher.decision_engine.service import DecisionEngineService
 from watcher.messaging.transport import set_default_url
 
@@ -45,6 +46,14 @@ def run(conf: cfg.ConfigOpts, stop: threading.Event) -> None:
             service.wait()
 
 
+def _make_folder(path: Path) -> None:
+    """The folder of the default SQLite database."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(f"[DEFAULT] state_path {path} cannot be made: {error.strerror}") from error
+
+
 def main() -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads mutable options again."""
     stop = threading.Event()
@@ -55,7 +64,8 @@ def main() -> int:
     def work() -> None:
         set_default_url(cfg.CONF, "fake://")
         conf = daemon.prepare(PROGRAM)
-        Path(conf.state_path).mkdir(parents=True, exist_ok=True)
+        if not conf.database.connection:
+            _make_folder(Path(conf.state_path))
         run(conf, stop)
 
     return daemon.one_line(PROGRAM, work)

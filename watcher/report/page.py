@@ -55,8 +55,7 @@ def render(report: Report) -> str:
     before = report.before.cluster.instances
     home = {str(uuid): int(row) for uuid, row in zip(before.uuid, before.host, strict=True)}
     sides = "".join(
-        f"<section><h2>{escape(side.title)}: {in_use(side.cluster)} hosts in use</h2>"
-        f"{draw(side, home)}</section>"
+        f"<section><h2>{escape(side.title)}: {_in_use(side)}</h2>{draw(side, home)}</section>"
         for side in (report.before, report.after)
     )
     figures = "".join(
@@ -65,6 +64,7 @@ def render(report: Report) -> str:
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(report.title)}</title><style>{STYLE}</style></head><body>"
         f'<h1>{escape(report.title)}</h1><p class="lead">{escape(report.lead)}</p>'
         f'<div class="figures">{figures}</div><div class="sides">{sides}</div>'
@@ -75,6 +75,13 @@ def render(report: Report) -> str:
         f"<h2>Actions ({len(report.actions)})</h2>{_actions(report.actions)}"
         "</body></html>\n"
     )
+
+
+def _in_use(side: Side) -> str:
+    """How many hosts carry instances, and how many of those are not the scheduler's to fill."""
+    disabled = in_use(side.cluster, ~side.cluster.hosts.enabled)
+    rest = f", {disabled} of them disabled" if disabled else ""
+    return f"{in_use(side.cluster)} hosts in use{rest}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -41,7 +41,11 @@ def test_without_a_driver_there_is_no_notifier(conf, bus, drivers):
         (OSError(111, "refused"), ServiceDown, "bus does not answer: .* refused"),
         (oslo_messaging.RemoteError("Conflict", "busy"), Conflict, "^busy$"),
         (oslo_messaging.RemoteError("NotFound", "x y could"), NotFound, "^x y could$"),
-        (oslo_messaging.RemoteError("KeyError", "'x'"), ServiceDown, "failed unexpectedly; its log"),
+        (
+            oslo_messaging.RemoteError("KeyError", "'x'"),
+            ServiceDown,
+            "failed unexpectedly; its log",
+        ),
         (oslo_messaging.RemoteError("annotations", "x"), ServiceDown, "unexpectedly"),
     ],
 )
