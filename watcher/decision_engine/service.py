@@ -12,9 +12,8 @@ from oslo_config import cfg
 from oslo_utils import timeutils
 from sqlalchemy import and_, or_
 
-from watcher import config, context
+from watcher import config, context, plugins
 from watcher.clients.session import Clients
-from watcher.collectors.compute import ComputeCollector
 from watcher.core.errors import LostRace, WatcherError
 from watcher.datasources.choice import DataSources
 from watcher.db import models, store
@@ -112,7 +111,7 @@ class DecisionEngineService:
         self._claimed: set[str] = set()
         self._claiming = threading.Lock()
         period_s = conf["watcher_cluster_data_model_collectors.compute"].period
-        self._keeper = Keeper(ComputeCollector(clients, conf), period_s)
+        self._keeper = Keeper(plugins.load(plugins.COLLECTORS)["compute"](clients, conf), period_s)
         sources = DataSources(conf)
         applier = Applier(bus)
         self._runner = Runner(
