@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.cluster import MEMORY_MB, VCPUS, Bools, Cluster, Floats, InstanceState
+from watcher.core.cluster import MEMORY_MB, VCPUS, Bools, Cluster, Floats, InstanceState, Ints
 from watcher.core.constraints import LIVE, Constraints, migration_kind, movable
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
@@ -73,8 +73,10 @@ class VmWorkloadConsolidation:
 
     Hosts are disabled with the reason ``watcher_disabled``. Only hosts disabled with that reason
     are enabled again, when load cannot be carried otherwise; those disabled by others are neither
-    used nor counted. One host always stays enabled. The plan says how many hosts must stay in use
-    at least, whatever is done (``hosts_in_use_lower_bound``).
+    used nor counted. Of the hosts that are alike to Nova's scheduler (same availability zone,
+    hypervisor type and aggregates) one always stays enabled, so that new instances find a place.
+    The plan says how many hosts must stay in use at least, whatever is done
+    (``hosts_in_use_lower_bound``).
     """
 
     name: ClassVar[str] = "vm_workload_consolidation"
@@ -175,6 +177,14 @@ def _measured(
     )
 
 
+def _kinds(cluster: Cluster) -> Ints:
+    """For each host a number that it shares with those that are alike to Nova's scheduler."""
+    hosts = cluster.hosts
+    numbers: dict[tuple[str, str, frozenset[str]], int] = {}
+    keys = zip(hosts.zone, hosts.hypervisor_type, map(frozenset, hosts.aggregates), strict=True)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
 class _Case:
     """One consolidation: the what-if placement, which hosts are open, and what came of it."""
 
@@ -188,6 +198,7 @@ class _Case:
         ours = self.hosts.disabled_reason == DISABLED_BY_CONSOLIDATION
         self.spare = self.hosts.up & self.hosts.known & self.hosts.in_scope
         self.spare &= ~self.hosts.enabled & ours
+        self.kinds = _kinds(cluster)
         self.over_before = self._overloaded()
         self.enabled = np.zeros(len(self.hosts), dtype=np.bool_)
         self.over_after = 0
@@ -231,10 +242,48 @@ class _Case:
         return bool((start != self.placement.host).any())
 
     def _consolidate(self) -> Packing:
+        """Empty hosts; again with one of each kind kept, if that would leave a kind without any.
+
+        The bound of the free choice holds for both.
+        """
+        start = self.placement.host.copy()
+        anchors, served = self._anchors(), self._served()
+        free = self._pack(self.movable)
+        if np.isin(served, self._served()).all():
+            return free
+        for row in np.flatnonzero(self.placement.host != start):
+            self.placement.move(int(row), int(start[row]))
+        anchored = np.isin(start, anchors)
+        return replace(self._pack(self.movable & ~anchored), bound=free.bound)
+
+    def _pack(self, may_move: Bools) -> Packing:
         open_hosts = self.hosts.usable | self.enabled
+        # An empty host that stays enabled is there for new instances: a later audit, which finds
+        # it just so, must find nothing more to do.
+        open_hosts &= ~self._standing(open_hosts & ~self._in_use)
         constraints = Constraints(self.placement, open_hosts)
         most = self.parameters.max_migrations or None
-        return consolidate(constraints, self.movable, open_hosts, max_moves=most)
+        return consolidate(constraints, may_move, open_hosts, max_moves=most)
+
+    def _anchors(self) -> Ints:
+        """Of each kind of host in use the largest: the same ones after the plan as before."""
+        rows = np.flatnonzero(self._in_use & self.hosts.usable)
+        size = self.placement.limit[rows]
+        order = rows[np.lexsort((rows, *-size.T))]
+        anchors: Ints = order[np.unique(self.kinds[order], return_index=True)[1]]
+        return anchors
+
+    def _served(self) -> Ints:
+        """The kinds of the hosts that are in use and may take instances."""
+        return self.kinds[self._in_use & (self.hosts.usable | self.enabled)]
+
+    def _standing(self, empty: Bools) -> Bools:
+        """Of each kind that has empty usable hosts only, the last one."""
+        rows = np.flatnonzero(self.hosts.usable & empty)[::-1]
+        last = rows[np.unique(self.kinds[rows], return_index=True)[1]]
+        standing = np.zeros(len(self.hosts), dtype=np.bool_)
+        standing[last[~np.isin(self.kinds[last], self._served())]] = True
+        return standing
 
     def _moves_left(self) -> int | None:
         most = self.parameters.max_migrations
@@ -243,20 +292,18 @@ class _Case:
 
     @property
     def disabled(self) -> Bools:
-        """The enabled hosts that end without instances, but never all that were enabled."""
+        """The enabled hosts that end without instances, but never all of a kind."""
+        closed: Bools = self.hosts.usable & ~self._in_use
+        return closed & ~self._standing(closed)
+
+    @property
+    def _in_use(self) -> Bools:
         placed = self.placement.host >= 0
-        empty = np.bincount(self.placement.host[placed], minlength=len(self.hosts)) == 0
-        closed: Bools = self.hosts.usable & empty
-        if closed.any() and not (self.hosts.usable & ~closed).any() and not self._reopened.any():
-            closed[np.flatnonzero(closed)[-1]] = False
-        return closed
+        return np.bincount(self.placement.host[placed], minlength=len(self.hosts)) > 0
 
     @property
     def _reopened(self) -> Bools:
-        placed = self.placement.host >= 0
-        in_use = np.bincount(self.placement.host[placed], minlength=len(self.hosts)) > 0
-        reopened: Bools = self.enabled & in_use
-        return reopened
+        return self.enabled & self._in_use
 
     def actions(self) -> tuple[Action, ...]:
         """Enable what is needed, disable what is emptied, and the moves; relief comes first."""

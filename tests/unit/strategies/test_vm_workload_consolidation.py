@@ -376,3 +376,30 @@ def test_its_parameters_are_those_of_the_contract_and_ours() -> None:
     }
     with pytest.raises(BadParameters):
         parse(Parameters, {"cpu_limit_percent": 101})
+
+
+@pytest.mark.parametrize(
+    "other", [{"zone": "az2"}, {"hypervisor_type": "ironic"}, {"aggregates": {"ssd"}}]
+)
+def test_of_each_kind_of_host_one_stays_in_use(other: dict[str, Any]) -> None:
+    """New instances of a zone, a hypervisor type or an aggregate must find a host."""
+    built = world().host("c1").runs("a").host("c2").runs("b")
+    cluster = built.host("d1", **other).runs("c").host("d2", **other).runs("d").cluster()
+    solution = solve(cluster)
+    assert sorted(name[0] for name in switched(solution)) == ["c", "d"]
+    assert solution.indicators["released_compute_nodes_count"] == 2
+    assert solution.indicators["hosts_in_use_after"] == 2
+    after = carried_out(Weight().order(solution, cluster), cluster)
+    assert solve(after).actions == ()
+
+
+def test_an_instance_does_not_leave_the_last_host_of_its_zone_for_nothing() -> None:
+    built = world().host("c1").runs("a").host("c2", zone="az2").runs("b")
+    assert solve(built.cluster()).actions == ()
+
+
+def test_of_the_empty_hosts_of_a_zone_one_stays_enabled() -> None:
+    built = world().host("c1").runs("a").host("d1", zone="az2").host("d2", zone="az2")
+    solution = solve(built.cluster())
+    assert switched(solution) == {"d1": EMPTIED}
+    assert solution.indicators["released_compute_nodes_count"] == 1
