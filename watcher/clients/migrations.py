@@ -301,7 +301,10 @@ class Migrations:
             return ""
         path = f"/servers/{move.server_uuid}/os-instance-actions/{move.request_id}"
         for _look in range(REASON_POLLS):
-            events = self._get(path, DETAILS_VERSION)["instanceAction"].get("events", [])
+            try:
+                events = self._get(path, DETAILS_VERSION)["instanceAction"].get("events", [])
+            except (Invalid, NotFound):  # a Nova that is older, or has forgotten the request
+                return ""
             failed = [event for event in events if event["details"]]
             if failed:
                 innermost = max(failed, key=lambda event: str(event["start_time"]))

@@ -57,6 +57,8 @@ class Server(NamedTuple):
     def of(cls, body: Mapping[str, Any]) -> "Server":
         """From an entry of GET /servers/detail; KeyError when Nova left out what it must tell."""
         flavor = body["flavor"]
+        # Before 2.96 Nova does not tell who asked for a zone: then nobody leaves theirs.
+        zone = body.get("OS-EXT-AZ:availability_zone")
         root_gb = 0 if not body["image"] else flavor["disk"]
         return cls(
             uuid=body["id"],
@@ -75,7 +77,7 @@ class Server(NamedTuple):
             locked=body["locked"],
             created_at=body["created"],
             domain_name=body["OS-EXT-SRV-ATTR:instance_name"],
-            pinned_zone=body.get("pinned_availability_zone") or "",
+            pinned_zone=body.get("pinned_availability_zone", zone) or "",
             extra_specs=flavor.get("extra_specs", {}),
             volumes=tuple(v["id"] for v in body.get("os-extended-volumes:volumes_attached", ())),
             fault=body.get("fault", {}).get("message", ""),
@@ -208,7 +210,7 @@ class Nova:
     def _services(self, **filters: str) -> list[ComputeService]:
         return [
             ComputeService(
-                uuid=body["id"],
+                uuid=body.get("id", ""),  # not told when the cell is down
                 host=body["host"],
                 zone=body.get("zone") or "",
                 enabled=body["status"] == "enabled",
@@ -221,9 +223,13 @@ class Nova:
     @cached_property
     def _newest(self) -> tuple[int, int]:
         """The microversion to read with; one request, once."""
-        with translated("nova"):
-            data = self._clients.compute.get_endpoint_data()
-        self.requests["versions"] += 1
+
+        def once() -> Any:
+            self.requests["versions"] += 1
+            with translated("nova"):
+                return self._clients.compute.get_endpoint_data()
+
+        data = self._retries(once)
         theirs = (data and data.max_microversion) or self._clients.nova_version
         major, minor = normalize_version_number(theirs)[:2]
         return min(NEWEST, (int(major), int(minor)))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from watcher.clients.nova import Server
+from tests.unit.clients.cloud import nova, versions
+from watcher.clients.nova import Nova, Server
 
 
 def body(flavor: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -70,3 +71,26 @@ def test_a_body_without_what_only_admins_see_is_a_key_error_with_its_name() -> N
     del seen_by_member["OS-EXT-SRV-ATTR:host"]
     with pytest.raises(KeyError, match="OS-EXT-SRV-ATTR:host"):
         Server.of(seen_by_member)
+
+
+def test_before_2_96_the_zone_of_an_instance_is_the_one_it_keeps() -> None:
+    older = body(**{"OS-EXT-AZ:availability_zone": "az1"})
+    assert Server.of(older).pinned_zone == "az1"
+    assert Server.of({**older, "pinned_availability_zone": None}).pinned_zone == ""
+
+
+def test_a_service_of_a_cell_that_is_down_has_no_id() -> None:
+    row = {"binary": "nova-compute", "host": "c1", "status": "UNKNOWN"}
+    with nova(
+        {"/": [(200, versions("2.96"))], "/os-services": [(200, {"services": [row]})]}
+    ) as clients:
+        (service,) = Nova(clients).services()
+    assert (service.uuid, service.host, service.enabled, service.up) == ("", "c1", False, False)
+
+
+def test_discovery_that_fails_for_a_moment_is_tried_again() -> None:
+    discovery = [(503, {}), (503, {}), (200, versions("2.79"))]
+    with nova({"/": discovery, "/os-services": [(200, {"services": []})]}) as clients:
+        client = Nova(clients)
+        assert client.services() == []
+    assert client._newest == (2, 79)
