@@ -182,12 +182,13 @@ class Database:
 
     def _engine(self, connection: str) -> Engine:
         chosen = self._options
-        engine = engines.create_engine(
-            _url(connection),
-            sqlite_fk=True,
-            max_retries=0,
-            **{name: chosen[name] for name in PASSED_ON},
-        )
+        with _understood():
+            engine = engines.create_engine(
+                _url(connection),
+                sqlite_fk=True,
+                max_retries=0,
+                **{name: chosen[name] for name in PASSED_ON},
+            )
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sqlite_connected)
             event.listen(engine, "begin", _sqlite_begins)
@@ -219,6 +220,26 @@ def translated() -> Iterator[None]:
         raise ServiceDown(f"the database does not answer: {_first_line(error)}") from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise Invalid(f"[database] connection cannot be used: {_first_line(error)}") from error
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Say what is wrong with a connection that no engine can be made of.
+
+    The text of a ValueError may be a piece of the password, so it is not passed on.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Invalid(
+            f"[database] connection needs the Python package {error.name}; install"
+            " watcher[mysql] or watcher[postgresql]"
+        ) from error
+    except ValueError:
+        raise Invalid(
+            "[database] connection cannot be used: its port is not a number (escape special"
+            " characters of the password as %XX)"
+        ) from None
 
 
 def _reach(engine: Engine, tries: int, pause_s: float) -> None:
