@@ -22,7 +22,7 @@ from watcher.applier.recovery import recover
 from watcher.applier.steps import Wires
 from watcher.clients.session import Clients
 from watcher.config import Group
-from watcher.core.errors import Invalid, WatcherError
+from watcher.core.errors import Conflict, Invalid, WatcherError
 from watcher.db import store
 from watcher.db.engine import Database
 from watcher.db.heartbeat import Heartbeat
@@ -35,6 +35,7 @@ LOG = logging.getLogger(__name__)
 NAME = "watcher-applier"
 LOOK_S = 2.0
 """Seconds between looks for plans whose message was lost and for plans to be cancelled."""
+TRIES = 5
 
 OPTIONS = Group(
     "watcher_applier",
@@ -132,12 +133,15 @@ class ApplierService:
         """Until the running actions are over, or ``shutdown_timeout`` is."""
         self._server.wait()
         until_s = monotonic() + self._shutdown_timeout_s
-        self._looker.join()
+        self._looker.join(self._shutdown_timeout_s)
         while self._runs() and monotonic() < until_s:
             self._bell.wait(max(0.0, until_s - monotonic()))
             self._bell.clear()
         for run in self._runs():
             LOG.warning("action plan %s is left as it is: its actions take too long", run.uuid)
+            run.halt()
+        self._looker.join()  # it may have waited, within a run, for what the halt has broken off
+        for run in self._runs():  # one that was claimed meanwhile
             run.halt()
         self._pool.shutdown()
         self._heartbeat.stop()
@@ -247,7 +251,19 @@ def _limits(settings: Any) -> Limits:
 
 
 def describe(database: Database) -> None:
-    """Bring the descriptions of the action types, which the API shows, in line with plugins."""
+    """Bring the descriptions of the action types, which the API shows, in line with plugins.
+
+    Raises Conflict when other appliers, which start at the same time, are faster each time.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return _describe(database)
+        except Conflict as error:
+            LOG.info("another applier describes the actions as well: %s", error)
+    return _describe(database)
+
+
+def _describe(database: Database) -> None:
     with database.writing() as session:
         rows = {row.action_type: row for row in store.every(session, ActionDescription)}
         for name, handler in plugins.actions().items():

@@ -161,8 +161,9 @@ class Steps:
             try:
                 self._move(action, to, text, **values)
             except LostRace:
-                query = select(Action.state).where(Action.id == action.id)
-                state = self.write(lambda session: session.scalar(query))
+                state = self._found(action)
+                if state == to:
+                    return True  # only the answer to our own write was lost
                 if state not in ENDED:
                     raise
                 LOG.info("action %s became %s before it began", action.uuid, state)
@@ -191,7 +192,8 @@ class Steps:
     def _end(
         self, action: Action, state: str, text: str | None = None, error: Exception | None = None
     ) -> None:
-        self._move(action, state, text)
+        if not self._take_end(action, state, text):
+            return
         if state == "FAILED":
             self._culprits[action.uuid] = action
             self.failed.append(action)
@@ -200,6 +202,25 @@ class Steps:
             self._announcer.job("action.execution", action, phase="end")
         elif state == "CANCELLED":
             self._announcer.job("action.cancel", action, phase="end")
+
+    def _take_end(self, action: Action, to: str, text: str | None) -> bool:
+        """Record an end; False when the operator or a cancel gave the action another one first."""
+        with self._taking:
+            try:
+                self._move(action, to, text)
+            except LostRace:
+                state = self._found(action)
+                if state not in ENDED:
+                    raise
+                LOG.info("action %s is %s already, not %s", action.uuid, state, to)
+                return state == to  # then only the answer to our own write was lost
+        return True
+
+    def _found(self, action: Action) -> str | None:
+        """The state in the database, if the plan is still ours."""
+        query = select(Action.state).join(ActionPlan, ActionPlan.id == Action.action_plan_id)
+        query = query.where(Action.id == action.id, ActionPlan.epoch == self._plan.epoch)
+        return self.write(lambda session: session.scalar(query))
 
     def cancel(self, actions: Iterable[Action]) -> None:
         """Begin nothing more; those of these actions that were not begun will not be.
