@@ -124,8 +124,11 @@ class PlanRun:
         return sorted(rows, key=lambda row: (row.position, row.id))
 
     def _compensate(self) -> None:
-        """Make good, by visible actions, what succeeded in vain; newest first."""
-        if self._steps.stopped or all(one.state == "SUCCEEDED" for one in self._actions):
+        """Make good, by visible actions, what succeeded in vain; newest first.
+
+        That may be so though all went well: an instance can have come to the host meanwhile.
+        """
+        if self._steps.stopped:
             return
         for action in reversed(self._actions.copy()):
             if action.state != "SUCCEEDED":

@@ -166,7 +166,7 @@ def test_what_a_failed_action_did_is_undone_and_told(lab: Lab) -> None:
 
 
 def drain(lab: Lab, reason: str, fault: str | None = None) -> tuple[str, str]:
-    """A plan that empties a host with one instance; its uuid and the host's name."""
+    """A plan that moves one instance away from a host; its uuid and the host's name."""
     server = lab.server()
     host = lab.simulator.world.hosts[server.host]
     if fault:
@@ -201,10 +201,25 @@ def test_a_host_under_maintenance_stays_disabled(lab: Lab) -> None:
 
 
 def test_an_emptied_host_stays_disabled_with_the_reason(lab: Lab) -> None:
-    uuid, name = drain(lab, solution.DISABLED_BY_CONSOLIDATION)
+    moved = lab.server()
+    host = lab.simulator.world.hosts[moved.host]
+    for other in list(lab.simulator.world.servers.values()):
+        if other.host == host.name and other is not moved:
+            lab.simulator.delete_server(other.uuid)
+    uuid, _ = drain(lab, solution.DISABLED_BY_CONSOLIDATION)
     assert lab.run(uuid).state == "SUCCEEDED"
-    host = lab.simulator.world.hosts[name]
+    assert lab.states(uuid) == ["SUCCEEDED"] * 2
     assert (host.enabled, host.disabled_reason) == (False, "watcher_disabled")
+
+
+def test_a_host_that_got_an_instance_meanwhile_is_enabled_again(lab: Lab) -> None:
+    server = lab.server()
+    host = lab.simulator.world.hosts[server.host]
+    uuid = lab.plan(disable_host(host.uuid, host.name, solution.DISABLED_BY_CONSOLIDATION))
+    assert lab.run(uuid).state == "SUCCEEDED"
+    assert [row.action_type for row in lab.actions(uuid)] == ["change_nova_service_state"] * 2
+    assert lab.states(uuid) == ["SUCCEEDED"] * 2
+    assert host.enabled
 
 
 def test_a_cancelled_plan_finishes_what_runs_and_begins_nothing(lab: Lab) -> None:
