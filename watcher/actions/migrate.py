@@ -69,6 +69,8 @@ class Migrate:
                 f"instance {self._uuid} is not on {self._source} any more but on"
                 f" {server.host or 'no host'}"
             )
+        if server.locked:
+            raise Skip(f"instance {self._uuid} is locked")
         if server.status not in MOVABLE[self._kind]:
             raise ActionFailed(
                 f"instance {self._uuid} is {server.status}; a {self._kind} migration needs"

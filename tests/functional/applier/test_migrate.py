@@ -75,6 +75,14 @@ def test_an_instance_that_is_gone_is_skipped(lab: Lab) -> None:
         move.check()
 
 
+def test_a_locked_instance_is_skipped(lab: Lab) -> None:
+    server = lab.server()
+    move = handler(lab, server, lab.roomy(server))
+    server.locked = True
+    with pytest.raises(Skip, match=f"instance {server.uuid} is locked"):
+        move.check()
+
+
 def test_an_instance_that_has_left_its_source_is_skipped(lab: Lab) -> None:
     server = lab.server()
     move = handler(lab, server, lab.roomy(server), source_node="elsewhere")
