@@ -328,12 +328,8 @@ def test_hosts_out_of_scope_are_left_alone() -> None:
 
 
 def test_the_plan_reaches_the_lower_bound_where_whole_hosts_are_full() -> None:
-    built = world()
-    for number in range(16):
-        built.host(f"c{number:02}").runs(f"vm{number:02}", memory_mb=4096)
-    solution = solve(built.cluster())
-    assert solution.indicators["hosts_in_use_after"] == 4
-    assert solution.indicators["hosts_in_use_lower_bound"] == 4
+    found = solve(sparse(16, memory_mb=4096).cluster()).indicators
+    assert found["hosts_in_use_after"] == found["hosts_in_use_lower_bound"] == 4
 
 
 def test_each_host_is_disabled_before_its_instances_leave() -> None:
@@ -342,9 +338,8 @@ def test_each_host_is_disabled_before_its_instances_leave() -> None:
     for place, action in enumerate(plan.actions):
         if action.type == "migrate":
             waited = [plan.actions[parent] for parent in plan.parents[place]]
-            assert [one.parameters["resource_name"] for one in waited] == [
-                action.parameters["source_node"]
-            ]
+            hosts = [one.parameters["resource_name"] for one in waited]
+            assert hosts == [action.parameters["source_node"]]
 
 
 def test_the_emptied_hosts_are_disabled_with_our_reason_in_the_end() -> None:
@@ -394,8 +389,8 @@ def test_of_each_kind_of_host_one_stays_in_use(other: dict[str, Any]) -> None:
 
 
 def test_an_instance_does_not_leave_the_last_host_of_its_zone_for_nothing() -> None:
-    built = world().host("c1").runs("a").host("c2", zone="az2").runs("b")
-    assert solve(built.cluster()).actions == ()
+    cluster = world().host("c1").runs("a").host("c2", zone="az2").runs("b").cluster()
+    assert solve(cluster).actions == ()
 
 
 def test_of_the_empty_hosts_of_a_zone_one_stays_enabled() -> None:
