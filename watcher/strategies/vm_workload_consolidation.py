@@ -202,6 +202,7 @@ class _Case:
         self.over_before = self._overloaded()
         self.enabled = np.zeros(len(self.hosts), dtype=np.bool_)
         self.over_after = 0
+        self.anchored = 0
 
     def _overloaded(self) -> Bools:
         """Usable hosts whose measured load is over its limit."""
@@ -253,6 +254,7 @@ class _Case:
             return free
         for row in np.flatnonzero(self.placement.host != start):
             self.placement.move(int(row), int(start[row]))
+        self.anchored = len(anchors)
         anchored = np.isin(start, anchors)
         return replace(self._pack(self.movable & ~anchored), bound=free.bound)
 
@@ -375,5 +377,8 @@ class _Case:
                 kept[reason] += 1
         for reason, number in sorted(kept.items(), key=lambda item: (-item[1], item[0])):
             yield f"{number} hosts stay in use for an instance that may not be moved: {reason}"
+        if self.anchored:
+            kinds = "kinds of host (zone, hypervisor type, aggregates)"
+            yield f"each of the {self.anchored} {kinds} keeps one in use for new instances"
         if self.parameters.max_migrations:
             yield f"at most {self.parameters.max_migrations} migrations were asked for"
