@@ -119,7 +119,7 @@ def _busy(server: Json) -> bool:
 
 def _settle(cloud: Cloud, server: Json) -> Json:
     """Make a seeded server ACTIVE, unlocked and without metadata; return it as it is then."""
-    uuid = server["id"]
+    uuid, failed_cold = server["id"], "fail_cold_migration" in server["metadata"]
     if server["locked"]:
         cloud.act(uuid, "unlock")
     for key in server["metadata"]:
@@ -139,7 +139,19 @@ def _settle(cloud: Cloud, server: Json) -> Json:
         if server["status"] == "SHUTOFF":
             cloud.act(uuid, "os-start")
             server = cloud.settled(uuid, "ACTIVE")
-    return server
+    return _forget_cold_migration(cloud, uuid) if failed_cold else server
+
+
+def _forget_cold_migration(cloud: Cloud, uuid: str) -> Json:
+    """Rid a server of the context of a cold migration that failed; return it as it is then.
+
+    Nova 34 keeps it, and its next look at the host's resources ends whatever migration of the
+    server runs then as an error. One that is made and taken back clears it.
+    """
+    cloud.cold_migrate(uuid)
+    cloud.settled(uuid, "VERIFY_RESIZE")
+    cloud.act(uuid, "revertResize")
+    return cloud.settled(uuid, "ACTIVE")
 
 
 def restore(cloud: Cloud) -> None:
