@@ -11,6 +11,8 @@ from tests.integration.backends import Influx
 
 STEP_S = 60
 STEPS = 60
+ORIGIN_S = 1_700_000_000
+"""When every counter was 0: the same for each write, so that two of them tell one story."""
 
 
 def write(influx: Influx, cloud: Cloud, cpu_percent: float = 20.0) -> None:
@@ -41,7 +43,7 @@ def _server(server: Json, moments: list[int], cpu_percent: float) -> Iterator[st
     rate_ns = int(flavor["vcpus"] * cpu_percent / 100 * 1e9)
     tags = f"domain_name={domain},host={host}"
     for at in moments:
-        cpu_time = rate_ns * (at - moments[0])
+        cpu_time = rate_ns * (at - ORIGIN_S)
         ram_kib = flavor["ram"] * 1024
         yield f"libvirt_cpu,{tags} cpu_time={cpu_time}i {at}"
         yield f"libvirt_balloon,{tags} rss={ram_kib // 2}i,current={ram_kib}i {at}"
