@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 from watcher.clients.nova import ComputeService, Nova
 from watcher.clients.session import Clients, translated
 from watcher.core.errors import ActionFailed, NotFound, Skip
+from watcher.core.protocols import Progress
 from watcher.core.solution import (
     CHANGE_SERVICE_STATE,
     DISABLED_BY_CONSOLIDATION,
     OUR_REASONS,
     Action,
+    disable_host,
     enable_host,
 )
 
@@ -98,6 +100,18 @@ class ChangeNovaServiceState:
                 phase="post_condition",
             )
 
+    def observe(self, before: Mapping[str, Any]) -> Progress:
+        """One request does it: it is there, or was not begun."""
+        try:
+            service = self._nova.service(self._host)
+        except NotFound as error:
+            raise ActionFailed(f"{error}") from error
+        self._begun = True
+        self._service = service._replace(
+            enabled=before.get("enabled", True), disabled_reason=before.get("disabled_reason", "")
+        )
+        return Progress.DONE if self._is_there(service) else Progress.NOT_BEGUN
+
     def undo(self) -> str:
         """Set the former status, with its reason, if that is not what Nova has."""
         before = self._service
@@ -114,6 +128,15 @@ class ChangeNovaServiceState:
 
     def abort(self) -> None:
         """It is over before that."""
+
+    def reverse(self, before: Mapping[str, Any]) -> Action | None:
+        """The former status, with its reason."""
+        if before.get("enabled") == (self._state == "enabled"):
+            return None
+        if self._state == "disabled":
+            return enable_host(self._host_id, self._host)
+        reason = before.get("disabled_reason") or DISABLED_BY_CONSOLIDATION
+        return disable_host(self._host_id, self._host, reason)
 
     def compensation(self) -> Action | None:
         """Enable a host again that was to be emptied and was not.

@@ -10,7 +10,8 @@ from watcher.clients.migrations import FAILED, IN_PROGRESS, Migrations, Move
 from watcher.clients.nova import Nova, Server
 from watcher.clients.session import Clients
 from watcher.core.errors import ActionFailed, NotFound, ServiceDown, Skip
-from watcher.core.solution import MIGRATE, Action
+from watcher.core.protocols import Progress
+from watcher.core.solution import MIGRATE, Action, migrate
 
 MOVABLE = {"live": ("ACTIVE", "PAUSED"), "cold": ("ACTIVE", "SHUTOFF")}
 """The statuses from which Nova migrates."""
@@ -57,6 +58,7 @@ class Migrate:
         self._destination: str | None = parameters.get("destination_node")
         self._stop = stop
         self._move: Move | None = None
+        self._homeward = False
 
     def check(self) -> Mapping[str, Any]:
         """The instance is on its source, may be moved, and its destination takes instances."""
@@ -78,7 +80,9 @@ class Migrate:
             )
         if self._destination is not None:
             self._check_destination(self._destination)
-        return {"host": server.host, "status": server.status}
+        newest = self._moves.newest(self._uuid)
+        migration = newest.id if newest else 0
+        return {"host": server.host, "status": server.status, "migration": migration}
 
     def _check_destination(self, host: str) -> None:
         try:
@@ -94,17 +98,17 @@ class Migrate:
 
     def perform(self) -> None:
         """Migrate, and see that the instance is where it was to go."""
-        server = self._carry(self._destination)
+        server = self._carry(self._destination, self._move)
         if server.host == self._source or server.host != (self._destination or server.host):
             raise ActionFailed(
                 f"Nova says the migration is done, but instance {self._uuid} is on {server.host}",
                 phase="post_condition",
             )
 
-    def _carry(self, destination: str | None) -> Server:
-        """Migrate to a host; the server, at rest, afterwards."""
+    def _carry(self, destination: str | None, begun: Move | None = None) -> Server:
+        """Migrate to a host, or wait for a move begun before; the server, at rest, afterwards."""
         live = self._kind == "live"
-        self._move = self._moves.begin(self._uuid, destination, live=live)
+        self._move = begun or self._moves.begin(self._uuid, destination, live=live)
         if live:
             self._moves.follow(self._move, frozenset({"completed"}), self._stop)
             return self._at_rest()
@@ -130,11 +134,39 @@ class Migrate:
                 break
         raise ActionFailed(f"instance {self._uuid} does not come to rest: {state}")
 
+    def observe(self, before: Mapping[str, Any]) -> Progress:
+        """By the newest of Nova's migration records that came after ``before``."""
+        try:
+            server = self._nova.server(self._uuid)
+        except NotFound as error:
+            raise ActionFailed(f"instance {self._uuid} is gone") from error
+        move = self._moves.adopt(self._uuid, before.get("migration", 0), live=self._kind == "live")
+        if move.record is None and not server.task_state:
+            return Progress.NOT_BEGUN
+        self._homeward = move.record is not None and move.record.destination == self._source
+        if not self._homeward and self._is_foreign(move):
+            return Progress.NOT_BEGUN
+        self._move = move
+        if self._homeward:
+            raise ActionFailed("what it had begun was being undone")
+        if move.status in FAILED:
+            raise ActionFailed(self._moves.reason(move, self._stop))
+        over = "completed" if move.live else "confirmed"
+        return Progress.DONE if move.status == over else Progress.RUNNING
+
+    def _is_foreign(self, move: Move) -> bool:
+        """Whether somebody else moves it elsewhere; ``check`` then has its own words for that."""
+        going = move.record.destination if move.record else ""
+        return bool(going and self._destination and going != self._destination)
+
     def undo(self) -> str:
         """Bring the instance back to its source, whatever Nova is at with it."""
         move = self._move
         if move is None:
             return ""
+        if self._homeward:
+            self._carry(self._source, move)
+            return f"the instance was moved back to {self._source}"
         if move.status in COPYING:
             raise ActionFailed("Nova is still at the cold migration, which cannot be aborted")
         aborted = self._aborted(move)
@@ -165,6 +197,15 @@ class Migrate:
             raise ActionFailed(f"the cold migration of instance {self._uuid} cannot be aborted")
         if self._move is not None:
             self._moves.abort(self._move)
+
+    def reverse(self, before: Mapping[str, Any]) -> Action | None:
+        """Back to the source from wherever it is, live if it runs now and cold if it does not."""
+        del before
+        server = self._nova.server(self._uuid)
+        if server.host in ("", self._source):
+            return None
+        kind = "cold" if server.status == "SHUTOFF" else "live"
+        return migrate(self._uuid, server.host, self._source, kind=kind, name=server.name)
 
     def compensation(self) -> Action | None:
         """It does no harm."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from watcher.clients.session import Clients
 from watcher.core.errors import ActionFailed, Skip
+from watcher.core.protocols import Progress
 from watcher.core.solution import NOP, Action
 
 LOG = logging.getLogger(__name__)
@@ -54,12 +55,22 @@ class Nop:
         if self._parameters.get("fail_post_condition"):
             raise ActionFailed("fail_post_condition is set", phase="post_condition")
 
+    def observe(self, before: Mapping[str, Any]) -> Progress:
+        """Saying it again does no harm."""
+        del before
+        return Progress.NOT_BEGUN
+
     def undo(self) -> str:
         """Nothing was done."""
         return ""
 
     def abort(self) -> None:
         """It is over before that."""
+
+    def reverse(self, before: Mapping[str, Any]) -> Action | None:
+        """There is nothing to take back."""
+        del before
+        return None
 
     def compensation(self) -> Action | None:
         """It does no harm."""

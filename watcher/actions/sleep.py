@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from watcher.clients.session import Clients
 from watcher.core.errors import ActionFailed
+from watcher.core.protocols import Progress
 from watcher.core.solution import SLEEP, Action
 
 
@@ -37,6 +38,11 @@ class Sleep:
         if self._stop.wait(self._duration_s):
             raise ActionFailed(f"was woken before {self._duration_s:g} s were over")
 
+    def observe(self, before: Mapping[str, Any]) -> Progress:
+        """Waits again, from the beginning."""
+        del before
+        return Progress.NOT_BEGUN
+
     def undo(self) -> str:
         """Time does not come back."""
         return ""
@@ -44,6 +50,11 @@ class Sleep:
     def abort(self) -> None:
         """Wake up."""
         self._stop.set()
+
+    def reverse(self, before: Mapping[str, Any]) -> Action | None:
+        """There is nothing to take back."""
+        del before
+        return None
 
     def compensation(self) -> Action | None:
         """It does no harm."""

@@ -139,6 +139,21 @@ class Migrations:
         self._ask(move, {"os-migrateLive" if live else "migrate": arguments})
         return move
 
+    def adopt(self, server_uuid: str, after: int, *, live: bool) -> Move:
+        """A move that a process asked for which is no more; it has no record if Nova has none.
+
+        ``after`` is the id of the newest record before it was asked for.
+        """
+        move = Move(server_uuid, after, live)
+        self._find(move)
+        if move.record is not None:
+            path = f"/servers/{server_uuid}/os-instance-actions"
+            kind = "live-migration" if live else "migrate"
+            actions = self._get(path, self._version)["instanceActions"]
+            asked = (one for one in actions if one["action"] == kind)  # the newest first
+            move.request_id = next((str(one["request_id"]) for one in asked), "")
+        return move
+
     def confirm(self, move: Move) -> None:
         """Make a cold migration final: the server's disk on the source is given up.
 
@@ -179,7 +194,7 @@ class Migrations:
                 if move.record and move.record.status in until:
                     return move.record
                 if move.status in FAILED:
-                    raise ActionFailed(self._reason(move, stop))
+                    raise ActionFailed(self.reason(move, stop))
                 quiet, mark = self._progress(move, quiet, mark)
                 if move.lost and move.status in AWAITING and quiet >= LOST_LOOKS:
                     raise move.lost
@@ -282,7 +297,7 @@ class Migrations:
             if row["id"] == wanted
         )
 
-    def _reason(self, move: Move, stop: Event) -> str:
+    def reason(self, move: Move, stop: Event) -> str:
         """Why a migration failed, in Nova's own words as far as it has any."""
         fate = f"{self._name(move)} of instance {move.server_uuid} ended as {move.status}"
         try:

@@ -6,6 +6,7 @@ what is missing.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from watcher.core.cluster import Cluster
@@ -52,6 +53,14 @@ class Planner(Protocol):
         ...
 
 
+class Progress(Enum):
+    """How far an action has come that a process began which is no more."""
+
+    NOT_BEGUN = "not begun"
+    RUNNING = "running"
+    DONE = "done"
+
+
 @runtime_checkable
 class ActionHandler(Protocol):
     """The hands: does one action. Built as ``Handler(clients, parameters, stop)``.
@@ -78,12 +87,30 @@ class ActionHandler(Protocol):
         """Do it, and wait until it is done."""
         ...
 
+    def observe(self, before: Mapping[str, Any]) -> Progress:
+        """How far a ``perform`` has come that was begun by a process that is no more.
+
+        The cloud decides; ``before`` is what ``check`` returned then. Called instead of ``check``
+        on a new handler. After RUNNING, ``perform`` waits for what runs instead of beginning
+        anew; after NOT_BEGUN ``check`` is called before ``perform``. Raises ActionFailed with the
+        cloud's own reason when what was begun has failed; ``undo`` then puts back what is left.
+        """
+        ...
+
     def undo(self) -> str:
         """Put back what ``perform`` changed and say what was put back; '' when nothing was."""
         ...
 
     def abort(self) -> None:
         """Break off a ``perform`` that is running in another thread."""
+        ...
+
+    def reverse(self, before: Mapping[str, Any]) -> Action | None:
+        """The action that takes back this one, which succeeded; for the rollback of a plan.
+
+        ``before`` is what ``check`` returned. None when there is nothing to take back, or nothing
+        can.
+        """
         ...
 
     def compensation(self) -> Action | None:

@@ -31,7 +31,7 @@ def test_a_live_migration_ends_on_the_host_it_was_sent_to(lab: Lab) -> None:
     server = lab.server()
     source, to = server.host, lab.roomy(server)
     move = handler(lab, server, to)
-    assert move.check() == {"host": source, "status": "ACTIVE"}
+    assert move.check() == {"host": source, "status": "ACTIVE", "migration": 0}
     move.perform()
     assert (server.host, server.vm_state) == (to, "active")
 
