@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watcher.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from watcher.core.baremetal import Machines
+    from watcher.core.storage import Storage
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -145,7 +149,10 @@ class Instances:
 
 @dataclass(frozen=True, eq=False)
 class Cluster:
-    """One snapshot of the compute side of a cloud; never changed, only replaced."""
+    """One snapshot of the compute side of a cloud; never changed, only replaced.
+
+    Block storage and the machines behind the hosts are there when they were asked for.
+    """
 
     hosts: Hosts
     instances: Instances
@@ -155,6 +162,8 @@ class Cluster:
     generation: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict)
     """How it came about: counts and durations for people, never for decisions."""
+    storage: "Storage | None" = None
+    baremetal: "Machines | None" = None
 
     @cached_property
     def used(self) -> Ints:

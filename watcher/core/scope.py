@@ -7,16 +7,16 @@ out, whatever includes it; an empty list says nothing. Names that match nothing 
 an error.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jsonschema
 import numpy as np
 
+from watcher.core import storage_scope
 from watcher.core.cluster import Bools, Cluster
 from watcher.core.errors import BadScope
-
-Rules = Sequence[Mapping[str, Any]]
+from watcher.core.storage_scope import Rules, entries, mask, note_unknown, projects_among
 
 
 def _list(items: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,6 +151,7 @@ class Scoped(NamedTuple):
 def apply(cluster: Cluster, scope: Sequence[Mapping[str, Any]]) -> Scoped:
     """Mark the hosts that are in scope and the instances that must not be moved.
 
+    Pools and volumes, and machines, are marked in the same way where the cluster has them.
     ``scope`` is what ``check_scope`` returned. Hosts outside get ``in_scope`` False; instances on
     them and instances that the scope excludes get ``excluded`` True and still take room. Marks
     that are already there stay. A scope that matches no host gives an empty scope and a note.
@@ -161,9 +162,8 @@ def apply(cluster: Cluster, scope: Sequence[Mapping[str, Any]]) -> Scoped:
         ((kind, rules),) = block.items()
         if kind in blocks:
             notes.append(f"the scope has a second {kind} block, which is ignored")
-        elif kind != "compute":
-            notes.append(f"the scope's {kind} block has no effect: only hosts and instances count")
         blocks.setdefault(kind, rules)
+    cluster = storage_scope.apply(cluster, blocks, notes)
     rules = blocks.get("compute", ())
     if not rules:
         return Scoped(cluster, tuple(notes))
@@ -180,16 +180,16 @@ def apply(cluster: Cluster, scope: Sequence[Mapping[str, Any]]) -> Scoped:
 
 
 def _included(cluster: Cluster, rules: Rules, notes: list[str]) -> Bools:
-    aggregates = list(_entries(rules, "host_aggregates"))
-    zones = list(_entries(rules, "availability_zones"))
+    aggregates = list(entries(rules, "host_aggregates"))
+    zones = list(entries(rules, "availability_zones"))
     if not aggregates and not zones:
         return np.ones(len(cluster.hosts), dtype=np.bool_)
     chosen = _in_aggregates(cluster, aggregates, notes)
     names = {item["name"] for item in zones}
     if "*" in names:
         return np.ones(len(cluster.hosts), dtype=np.bool_)
-    _note_unknown(notes, "availability zone", names - set(cluster.hosts.zone))
-    return chosen | _mask(zone in names for zone in cluster.hosts.zone)
+    note_unknown(notes, "availability zone", names - set(cluster.hosts.zone))
+    return chosen | mask(zone in names for zone in cluster.hosts.zone)
 
 
 def _in_aggregates(
@@ -200,41 +200,35 @@ def _in_aggregates(
     if wanted & {"*", "#*"}:
         return np.ones(len(cluster.hosts), dtype=np.bool_)
     known = frozenset().union(*cluster.hosts.aggregates)
-    _note_unknown(notes, "host aggregate", wanted - known)
-    return _mask(not wanted.isdisjoint(held) for held in cluster.hosts.aggregates)
+    note_unknown(notes, "host aggregate", wanted - known)
+    return mask(not wanted.isdisjoint(held) for held in cluster.hosts.aggregates)
 
 
 def _excluded_hosts(cluster: Cluster, rules: Rules, notes: list[str]) -> Bools:
-    excludes = list(_entries(rules, "exclude"))
-    names = {item["name"] for item in _entries(excludes, "compute_nodes")}
-    _note_unknown(notes, "compute host", names - set(cluster.hosts.row_by_name))
-    named = _mask(name in names for name in cluster.hosts.name)
-    return named | _in_aggregates(cluster, list(_entries(excludes, "host_aggregates")), notes)
+    excludes = list(entries(rules, "exclude"))
+    names = {item["name"] for item in entries(excludes, "compute_nodes")}
+    note_unknown(notes, "compute host", names - set(cluster.hosts.row_by_name))
+    named = mask(name in names for name in cluster.hosts.name)
+    return named | _in_aggregates(cluster, list(entries(excludes, "host_aggregates")), notes)
 
 
 def _excluded_instances(cluster: Cluster, rules: Rules, notes: list[str]) -> Bools:
     instances = cluster.instances
-    excludes = list(_entries(rules, "exclude"))
-    uuids = {item["uuid"].lower() for item in _entries(excludes, "instances")}
-    _note_unknown(notes, "instance", uuids - instances.row_by_uuid.keys())
+    excludes = list(entries(rules, "exclude"))
+    uuids = {item["uuid"].lower() for item in entries(excludes, "instances")}
+    note_unknown(notes, "instance", uuids - instances.row_by_uuid.keys())
     excluded = np.zeros(len(instances), dtype=np.bool_)
     excluded[[instances.row_by_uuid[uuid] for uuid in uuids if uuid in instances.row_by_uuid]] = (
         True
     )
-    # Keystone writes project ids without hyphens, people copy them with.
-    projects = {item["uuid"].lower().replace("-", "") for item in _entries(excludes, "projects")}
-    if projects:
-        owners = {
-            project: project.lower().replace("-", "") for project in set(instances.project_id)
-        }
-        _note_unknown(notes, "project", projects - set(owners.values()))
-        excluded |= _mask(owners[project] in projects for project in instances.project_id)
+    projects = {item["uuid"] for item in entries(excludes, "projects")}
+    excluded |= projects_among(instances.project_id, projects, notes)
     wanted = [
         {(key, str(value).lower()) for key, value in item.items()}
-        for item in _entries(excludes, "instance_metadata")
+        for item in entries(excludes, "instance_metadata")
     ]
     if wanted:
-        excluded |= _mask(_has_any(held, wanted) for held in instances.metadata)
+        excluded |= mask(_has_any(held, wanted) for held in instances.metadata)
     return excluded
 
 
@@ -243,18 +237,3 @@ def _has_any(held: Mapping[str, str], wanted: Sequence[set[tuple[str, str]]]) ->
         return False
     pairs = {(key, str(value).lower()) for key, value in held.items()}
     return any(entry <= pairs for entry in wanted)
-
-
-def _entries(rules: Iterable[Mapping[str, Any]], key: str) -> Iterator[Mapping[str, Any]]:
-    return (item for rule in rules for item in rule.get(key, ()))
-
-
-def _mask(claims: Iterable[bool]) -> Bools:
-    return np.fromiter(claims, dtype=np.bool_)
-
-
-def _note_unknown(notes: list[str], kind: str, names: Iterable[str]) -> None:
-    unknown = sorted(names)
-    if unknown:
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        notes.append(f"the scope names an unknown {kind}: {', '.join(unknown[:3])}{more}")

@@ -14,9 +14,12 @@ CHANGE_SERVICE_STATE = "change_nova_service_state"
 NOP = "nop"
 SLEEP = "sleep"
 STOP = "stop"
+VOLUME_MIGRATE = "volume_migrate"
+CHANGE_POWER_STATE = "change_node_power_state"
 
 DISABLED_BY_CONSOLIDATION = "watcher_disabled"
 DISABLED_FOR_MAINTENANCE = "watcher_maintaining"
+DISABLED_TO_SAVE_ENERGY = "watcher_saving_energy"
 OUR_REASONS = "watcher_"
 """Only hosts disabled with a reason that begins like this may be enabled again by Watcher."""
 
@@ -94,3 +97,25 @@ def nop(message: str | None) -> Action:
 def sleep(duration_s: float) -> Action:
     """Wait."""
     return Action(SLEEP, {"duration": duration_s})
+
+
+def migrate_volume(volume_uuid: str, pool: str, *, name: str = "") -> Action:
+    """Move a volume to another pool, ``host@backend#pool``, keeping its type."""
+    parameters = {"migration_type": "migrate", "destination_node": pool}
+    return Action(VOLUME_MIGRATE, {**parameters, **_named(name)}, volume_uuid)
+
+
+def retype_volume(volume_uuid: str, volume_type: str, *, name: str = "") -> Action:
+    """Give a volume another type, by name; Cinder moves it where its pool does not serve that."""
+    parameters = {"migration_type": "retype", "destination_type": volume_type}
+    return Action(VOLUME_MIGRATE, {**parameters, **_named(name)}, volume_uuid)
+
+
+def power(machine_uuid: str, host: str, *, on: bool) -> Action:
+    """Switch the machine of a compute host on or off."""
+    parameters = {"state": "on" if on else "off", "resource_name": host}
+    return Action(CHANGE_POWER_STATE, parameters, machine_uuid)
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"resource_name": name} if name else {}

@@ -59,3 +59,22 @@ def test_our_reasons_are_known_by_their_beginning():
 def test_an_empty_solution_has_nothing():
     empty = solution.Solution()
     assert (empty.actions, dict(empty.indicators), empty.notes) == ((), {}, ())
+
+
+def test_volumes_and_machines_have_actions_of_their_own():
+    assert solution.migrate_volume("u", "h@b#p", name="v").input_parameters == {
+        "migration_type": "migrate",
+        "destination_node": "h@b#p",
+        "resource_name": "v",
+        "resource_id": "u",
+    }
+    assert solution.retype_volume("u", "gold").input_parameters == {
+        "migration_type": "retype",
+        "destination_type": "gold",
+        "resource_id": "u",
+    }
+    assert solution.power("m", "c1", on=False).parameters == {
+        "state": "off",
+        "resource_name": "c1",
+    }
+    assert solution.power("m", "c1", on=True).parameters["state"] == "on"
