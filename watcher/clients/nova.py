@@ -2,8 +2,8 @@
 """Nova, read in bulk, and the switch of its compute services.
 
 https://docs.openstack.org/api-ref/compute/ . Reading uses the newest microversion that both this
-module and Nova know, at most 2.96 (``pinned_availability_zone``); hypervisors at most 2.87, the
-last one that tells their sizes.
+module and Nova know, at most 2.100 (2.96: the zone asked for, 2.98: image properties, 2.100:
+scheduler hints); hypervisors at most 2.87, the last one that tells their sizes and CPUs.
 """
 
 from collections import Counter
@@ -15,10 +15,10 @@ from keystoneauth1.discover import normalize_version_number
 from tenacity import Retrying
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.core.cluster import ServerGroup
+from watcher.core.cluster import Cpu, ServerGroup
 from watcher.core.errors import Forbidden, NotFound
 
-NEWEST = (2, 96)
+NEWEST = (2, 100)
 NEWEST_WITH_SIZES = (2, 87)
 READ_TIMEOUT_S = 60.0
 
@@ -49,6 +49,10 @@ class Server(NamedTuple):
     domain_name: str
     pinned_zone: str
     extra_specs: Mapping[str, str]
+    image_properties: Mapping[str, str]
+    """As they were when it was made; none for one booted from a volume, or before 2.98."""
+    hints: Mapping[str, Any]
+    """Scheduler hints; none before 2.100."""
     volumes: tuple[str, ...]
     fault: str
     """Nova's own text about what went wrong last, or ''."""
@@ -79,6 +83,8 @@ class Server(NamedTuple):
             domain_name=body["OS-EXT-SRV-ATTR:instance_name"],
             pinned_zone=body.get("pinned_availability_zone", zone) or "",
             extra_specs=flavor.get("extra_specs", {}),
+            image_properties=(body["image"] or {}).get("properties", {}),
+            hints=body.get("scheduler_hints", {}),
             volumes=tuple(v["id"] for v in body.get("os-extended-volumes:volumes_attached", ())),
             fault=body.get("fault", {}).get("message", ""),
         )
@@ -96,6 +102,9 @@ class Hypervisor(NamedTuple):
     vcpus: int
     memory_mb: int
     disk_gb: int
+    version: int = 0
+    """Such as 8002000 for 8.2.0."""
+    cpu: Cpu = Cpu()
 
 
 class ComputeService(NamedTuple):
@@ -158,6 +167,8 @@ class Nova:
                 vcpus=body["vcpus"],
                 memory_mb=body["memory_mb"],
                 disk_gb=body["local_gb"],
+                version=body["hypervisor_version"] or 0,
+                cpu=_cpu(body.get("cpu_info")),
             )
             for body in bodies
         ]
@@ -272,6 +283,13 @@ def _server(body: Mapping[str, Any]) -> Server:
         raise Forbidden(
             f"Nova does not tell {error} of server {body['id']}; Watcher's user needs role admin"
         ) from error
+
+
+def _cpu(info: Any) -> Cpu:
+    """Of a hypervisor's cpu_info, which some drivers leave empty and old Novas write as text."""
+    told = info if isinstance(info, Mapping) else {}
+    arch, vendor, model = (str(told.get(name) or "") for name in ("arch", "vendor", "model"))
+    return Cpu(arch, vendor, model, frozenset(map(str, told.get("features") or ())))
 
 
 def _group(body: Mapping[str, Any]) -> ServerGroup:

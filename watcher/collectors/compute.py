@@ -7,25 +7,25 @@ be asked provider by provider; a provider is asked again only when its generatio
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
-from watcher.clients.nova import Aggregate, ComputeService, Hypervisor, Nova, Server
-from watcher.clients.placement import Inventory, Placement, Provider
+from watcher.clients.nova import Nova, Server
+from watcher.clients.placement import Placement, Provider
 from watcher.clients.session import Clients, retrying
+from watcher.collectors.joining import IRONIC, Inventories, Raw, Usages, put_together
 from watcher.config import Group
-from watcher.core.cluster import Cluster, ServerGroup
+from watcher.core.asks import asks
+from watcher.core.cluster import Cluster
 from watcher.core.errors import ServiceDown, WatcherError
-from watcher.core.records import HostRecord, InstanceRecord, assemble
+from watcher.core.pools import FILTERS
 
 T = TypeVar("T")
-Inventories = Mapping[str, Inventory]
-IRONIC = "ironic"
-Groups = Sequence[tuple[ServerGroup, tuple[str, ...]]]
+Given = tuple[int, Inventories, Usages]
+"""A provider's generation, what it has and what of it is allocated."""
 
 OPTIONS = Group(
     "collector",
@@ -54,20 +54,29 @@ OPTIONS = Group(
             mutable=True,
             help="Seconds after which reading the compute side is given up.",
         ),
+        cfg.ListOpt(
+            "scheduler_filters",
+            default=list(FILTERS),
+            item_type=types.String(choices=FILTERS),
+            mutable=True,
+            help="Of the scheduler filters and placement options that a Nova may have or not,"
+            " those that yours has ([filter_scheduler] enabled_filters and [scheduler] of"
+            " nova.conf). A filter named here without need only makes Watcher offer fewer hosts;"
+            " one left out wrongly makes migrations that Nova refuses.",
+        ),
+        cfg.StrOpt(
+            "compare_cpus",
+            default="model",
+            choices=[
+                ("model", "same model, and all CPU features of the source host"),
+                ("vendor", "same architecture and vendor, as with a custom CPU model for all"),
+                ("none", "any"),
+            ],
+            mutable=True,
+            help="Which hosts a running instance may be migrated to, by their CPU.",
+        ),
     ],
 )
-
-
-class Raw(NamedTuple):
-    """What was read, before it is put together."""
-
-    servers: Sequence[Server]
-    hypervisors: Sequence[Hypervisor]
-    services: Sequence[ComputeService]
-    aggregates: Sequence[Aggregate]
-    groups: Groups
-    inventories: Mapping[str, Inventories]
-    """By provider uuid; a provider that could not be read is absent."""
 
 
 class ComputeCollector:
@@ -78,7 +87,7 @@ class ComputeCollector:
     def __init__(self, clients: Clients, conf: cfg.ConfigOpts) -> None:
         self._clients = clients
         self._conf = conf
-        self._inventories: dict[str, tuple[int, Inventories]] = {}
+        self._inventories: dict[str, Given] = {}
 
     def collect(self) -> Cluster:
         """Read everything. Raises ServiceDown when the cloud does not answer in time.
@@ -99,9 +108,9 @@ class _Reading:
         self,
         clients: Clients,
         conf: cfg.ConfigOpts,
-        known: Mapping[str, tuple[int, Inventories]],
+        known: Mapping[str, Given],
     ) -> None:
-        options = conf.collector
+        options = self._options = conf.collector
         self._limit_s = options.compute_resources_collector_timeout
         self._stop = threading.Event()
         retries = options.api_query_max_retries, options.api_query_interval, self._stop
@@ -114,7 +123,7 @@ class _Reading:
         self._pool = ThreadPoolExecutor(
             conf.watcher_decision_engine.max_general_workers, "collector"
         )
-        self.inventories: dict[str, tuple[int, Inventories]] = {}
+        self.inventories: dict[str, Given] = {}
 
     def __enter__(self) -> "_Reading":
         return self
@@ -141,13 +150,18 @@ class _Reading:
         providers = [one for one in futures["providers"].result() if one.uuid in hosts]
         self._timed("inventories", lambda: self._read_inventories(providers))
         self._wait(futures.values())
+        servers = futures["servers"].result()
         return Raw(
-            servers=futures["servers"].result(),
+            servers=servers,
             hypervisors=futures["hypervisors"].result(),
             services=futures["services"].result(),
             aggregates=futures["aggregates"].result(),
             groups=futures["server groups"].result(),
-            inventories={uuid: found for uuid, (_, found) in self.inventories.items()},
+            inventories={uuid: found for uuid, (_, found, _) in self.inventories.items()},
+            usages={uuid: used for uuid, (_, _, used) in self.inventories.items()},
+            traits=self._timed("traits", lambda: self._read_traits(servers)),
+            filters=frozenset(self._options.scheduler_filters),
+            compare_cpus=self._options.compare_cpus,
         )
 
     def origin(self) -> dict[str, Any]:
@@ -159,14 +173,13 @@ class _Reading:
         }
 
     def _read_inventories(self, providers: Iterable[Provider]) -> None:
-        asked: dict[str, Future[tuple[int, Inventories]]] = {}
+        asked: dict[str, Future[Given]] = {}
         for provider in providers:
             known = self._known.get(provider.uuid)
             if known is not None and known[0] == provider.generation:
                 self.inventories[provider.uuid] = known
             else:
-                call = self._pool.submit(self._placement.inventories, provider.uuid)
-                asked[provider.uuid] = call
+                asked[provider.uuid] = self._pool.submit(self._read_provider, provider.uuid)
         # Half the time is for these: a silent provider costs its host, not the model.
         wait(asked.values(), timeout=max(0.0, self._limit_s / 2 - self._spent_s()))
         for uuid, future in asked.items():
@@ -178,6 +191,25 @@ class _Reading:
                 self._unread[uuid] = str(error)
         if asked and not self.inventories:
             raise ServiceDown(f"no inventory can be read: {next(iter(self._unread.values()))}")
+
+    def _read_provider(self, uuid: str) -> Given:
+        return *self._placement.inventories(uuid), self._placement.usages(uuid)
+
+    def _read_traits(self, servers: Sequence[Server]) -> dict[str, frozenset[str]]:
+        """The providers of each trait that a flavor or an image names: one request a trait."""
+        wanted = (asks(one.extra_specs, one.image_properties).traits for one in servers)
+        names = sorted(frozenset[str]().union(*wanted))
+        futures = {name: self._pool.submit(self._placement.providers_with, name) for name in names}
+        wait(futures.values(), timeout=max(0.0, self._limit_s - self._spent_s()))
+        found = {}
+        for name, future in futures.items():
+            try:
+                found[name] = future.result(timeout=0)
+            except TimeoutError:
+                self._unread[f"trait {name}"] = "Placement did not answer in time"
+            except WatcherError as error:
+                self._unread[f"trait {name}"] = str(error)
+        return found
 
     def _wait(self, futures: Iterable[Future[Any]]) -> None:
         """Until all are done, or the first fails (its error is raised), or the time is up."""
@@ -207,86 +239,3 @@ class _Reading:
             if self._stop.is_set():
                 return
             yield item
-
-
-def put_together(raw: Raw, taken_at: float, origin: Mapping[str, Any]) -> Cluster:
-    """The cluster that these answers describe; hosts are matched by exact names and uuids."""
-    services = {service.host: service for service in raw.services}
-    aggregates = _aggregates_by_host(raw.aggregates)
-    hosts = [
-        _host(one, services.get(one.service_host), aggregates, raw.inventories.get(one.uuid))
-        for one in raw.hypervisors
-        if one.type != IRONIC
-    ]
-    group_of = {member: group.uuid for group, members in raw.groups for member in members}
-    # A server that moved between two pages may be told twice; the later page is the newer truth.
-    instances = {
-        one.uuid: _instance(one, group_of.get(one.uuid, ""))
-        for one in raw.servers
-        if one.vm_state != "deleted"
-    }
-    groups = [group for group, _ in raw.groups]
-    return assemble(hosts, list(instances.values()), groups, taken_at=taken_at, origin=origin)
-
-
-def _aggregates_by_host(aggregates: Iterable[Aggregate]) -> dict[str, frozenset[str]]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for one in aggregates:
-        for host in one.hosts:
-            found[host] |= {one.name, f"#{one.id}"}
-    return {host: frozenset(labels) for host, labels in found.items()}
-
-
-def _host(
-    one: Hypervisor,
-    service: ComputeService | None,
-    aggregates: Mapping[str, frozenset[str]],
-    inventories: Inventories | None,
-) -> HostRecord:
-    """One host; Placement's numbers where it gave them, else the hypervisor's own."""
-    given = inventories or {}
-    vcpus = given.get("VCPU", Inventory(one.vcpus, 0, 1.0))
-    memory = given.get("MEMORY_MB", Inventory(one.memory_mb, 0, 1.0))
-    disk = given.get("DISK_GB", Inventory(one.disk_gb, 0, 1.0))
-    return HostRecord(
-        uuid=one.uuid,
-        name=one.service_host,
-        vcpus=vcpus.total,
-        memory_mb=memory.total,
-        disk_gb=disk.total,
-        vcpus_reserved=vcpus.reserved,
-        memory_mb_reserved=memory.reserved,
-        disk_gb_reserved=disk.reserved,
-        vcpus_ratio=vcpus.ratio,
-        memory_ratio=memory.ratio,
-        disk_ratio=disk.ratio,
-        up=service is not None and service.up and one.up,
-        enabled=service is not None and service.enabled,
-        disabled_reason=service.disabled_reason if service else "",
-        zone=service.zone if service else "",
-        aggregates=aggregates.get(one.service_host, frozenset()),
-        hypervisor_type=one.type,
-        # A host that Placement gives no CPU or memory takes no instance: the scheduler says no.
-        known=service is not None and {"VCPU", "MEMORY_MB"} <= given.keys(),
-    )
-
-
-def _instance(one: Server, group: str) -> InstanceRecord:
-    return InstanceRecord(
-        uuid=one.uuid,
-        name=one.name,
-        host=one.host,
-        vcpus=one.vcpus,
-        memory_mb=one.memory_mb,
-        disk_gb=one.disk_gb,
-        state=one.vm_state,
-        project_id=one.project_id,
-        metadata=one.metadata,
-        locked=one.locked,
-        pinned_zone=one.pinned_zone,
-        extra_specs=one.extra_specs,
-        created_at=one.created_at,
-        task_state=one.task_state,
-        domain_name=one.domain_name,
-        group=group,
-    )

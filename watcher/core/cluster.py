@@ -74,6 +74,24 @@ class ServerGroup(NamedTuple):
     max_per_host: int = 1
 
 
+class Cpu(NamedTuple):
+    """The CPU of a host as Nova tells it; '' and no features where it tells nothing."""
+
+    arch: str = ""
+    vendor: str = ""
+    model: str = ""
+    features: frozenset[str] = frozenset()
+
+    def serves(self, other: "Cpu") -> bool:
+        """Whether a guest that runs on the other CPU may go on here: nothing it has is missing.
+
+        What is not told of either of the two counts as the same.
+        """
+        named = zip(self[:3], other[:3], strict=True)
+        same = all(mine == theirs or not mine or not theirs for mine, theirs in named)
+        return same and (not self.vendor or other.features <= self.features)
+
+
 @dataclass(frozen=True, eq=False)
 class Hosts:
     """The hosts: each array has one entry (or one row of the matrix) per host."""
@@ -91,6 +109,17 @@ class Hosts:
     zone: Words
     aggregates: Words
     hypervisor_type: Words
+    hypervisor_version: Ints
+    cpu: Words
+    """Cpu of each host."""
+    traits: Words
+    """Of all traits that instances ask about, those each host has (frozensets)."""
+    aggregate_metadata: Words
+    """Metadata of all aggregates of each host: key -> the values as they were written."""
+    max_unit: Ints
+    """hosts x 3: the most that one instance may be given."""
+    held: Ints
+    """hosts x 3: allocated, but to none of the instances: moves in flight, what was left over."""
     known: Bools
     in_scope: Bools
 
@@ -99,8 +128,9 @@ class Hosts:
 
     @cached_property
     def capacity(self) -> Ints:
-        """hosts x 3: what may be allocated, (total - reserved) x ratio, rounded down."""
-        return frozen(np.floor((self.total - self.reserved) * self.ratio).astype(np.int64))
+        """hosts x 3: what instances may have: (total - reserved) x ratio, rounded down, - held."""
+        whole = np.floor((self.total - self.reserved) * self.ratio).astype(np.int64)
+        return frozen(whole - self.held)
 
     @cached_property
     def usable(self) -> Bools:
@@ -131,7 +161,12 @@ class Instances:
     excluded: Bools
     """Marked by the audit's scope: they take room but must not be moved."""
     pinned_zone: Words
+    flavor: Words
+    """Name of the flavor."""
     extra_specs: Words
+    image_properties: Words
+    hints: Words
+    """Scheduler hints."""
     created_at: Words
     task_state: Words
     domain_name: Words
@@ -157,6 +192,10 @@ class Cluster:
     hosts: Hosts
     instances: Instances
     groups: tuple[ServerGroup, ...] = ()
+    filters: frozenset[str] | None = None
+    """Of Nova's optional filters those in use (``core.pools.FILTERS``); None when not known."""
+    traits: frozenset[str] | None = None
+    """The traits that ``Hosts.traits`` knows of; None for all."""
     taken_at: float = 0.0
     """When it was read, seconds since the epoch."""
     generation: int = 0

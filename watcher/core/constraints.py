@@ -3,8 +3,9 @@
 
 ``movable`` says which instances may be touched at all, ``Constraints`` which hosts one of them may
 go to, as one boolean per host; both can say why not, in words made for operators. What cannot be
-judged from outside the hypervisor (NUMA, pinned CPUs, huge pages, PCI, vGPU, traits) is never sent
-to a named destination: ``judgeable`` tells those apart (decisions §4).
+judged from outside the hypervisor (NUMA, pinned CPUs, huge pages, PCI, vGPU) is never sent to a
+named destination: ``judgeable`` tells those apart (decisions §4). ``core.pools`` has the rules
+that stand still, this module those that change as instances move: room and server groups.
 """
 
 from collections import Counter
@@ -26,18 +27,9 @@ from watcher.core.cluster import (
     words,
 )
 from watcher.core.placement import Placement
+from watcher.core.pools import COLD, LIVE, MIGRATION_KINDS, pools_of
 
-LIVE, COLD = "live", "cold"
-MIGRATION_KINDS: Mapping[int, str] = {
-    InstanceState.ACTIVE: LIVE,
-    InstanceState.PAUSED: LIVE,
-    InstanceState.STOPPED: COLD,
-}
-"""How Nova can move an instance in each state; in the other states it cannot (contract §4.6)."""
-
-_UNJUDGED = ("hw:numa_", "hw:mem_page_size", "pci_passthrough:", "resources", "trait")
-_UNJUDGED_LATER = ("aggregate_instance_extra_specs:", "capabilities:")
-_SHARED_CPUS = ("", "shared")
+__all__ = ["COLD", "LIVE", "MIGRATION_KINDS", "Constraints"]
 
 
 def migration_kind(cluster: Cluster, row: int) -> str | None:
@@ -52,16 +44,8 @@ def migrates(cluster: Cluster, kind: str) -> Bools:
 
 
 def judgeable(cluster: Cluster) -> Bools:
-    """The instances whose flavor asks for nothing that only the hypervisor itself can judge."""
-    specs = cluster.instances.extra_specs
-    judged = (not spec or not any(_is_unjudged(*item) for item in spec.items()) for spec in specs)
-    return frozen(np.fromiter(judged, dtype=np.bool_, count=len(specs)))
-
-
-def _is_unjudged(key: str, value: object) -> bool:
-    if key == "hw:cpu_policy":
-        return value not in _SHARED_CPUS
-    return key.startswith(_UNJUDGED) or key.startswith(_UNJUDGED_LATER)
+    """The instances that ask for nothing that only the hypervisor itself can judge."""
+    return frozen(~pools_of(cluster).unjudged)
 
 
 def movable(cluster: Cluster) -> tuple[Bools, Words]:
@@ -71,8 +55,9 @@ def movable(cluster: Cluster) -> tuple[Bools, Words]:
     """
     mask, reasons = touchable(cluster)
     judged = judgeable(cluster)
-    reasons = reasons.copy()
-    reasons[mask & ~judged] = "its flavor asks for what only its hypervisor can judge"
+    reasons, pools = reasons.copy(), pools_of(cluster)
+    for row in np.flatnonzero(mask & ~judged):
+        reasons[row] = f"only its hypervisor can judge the {pools.why_unjudged(int(row))}"
     return frozen(mask & judged), frozen(reasons)
 
 
@@ -122,22 +107,9 @@ class Constraints:
 
     @cached_property
     def pools(self) -> tuple[Ints, Bools]:
-        """The pool of each instance, and pools x hosts: the zones and hypervisors it may use.
-
-        A pool is what never changes while instances move: the pinned zone and the hypervisor type.
-        """
-        cluster = self.cluster
-        hosts, homes = cluster.hosts, cluster.instances.host
-        kinds = ["" if home == UNPLACED else hosts.hypervisor_type[home] for home in homes]
-        keys = list(zip(cluster.instances.pinned_zone, kinds, strict=True))
-        code = {key: number for number, key in enumerate(sorted(set(keys)))}
-        masks = [
-            ((hosts.zone == zone) | (zone == ""))
-            & ((hosts.hypervisor_type == kind) | (kind == ""))
-            for zone, kind in code
-        ]
-        pool = np.fromiter((code[key] for key in keys), dtype=np.int64, count=len(keys))
-        return frozen(pool), frozen(np.array(masks, dtype=np.bool_).reshape(len(code), len(hosts)))
+        """The pool of each instance, and pools x hosts: what it may use whatever moves."""
+        found = pools_of(self.cluster)
+        return found.of, found.masks
 
     @cached_property
     def scale(self) -> Floats:
@@ -170,8 +142,11 @@ class Constraints:
         present = beside[here] if here != UNPLACED else 0
         match group.policy:
             case "affinity":
+                # Nova counts the instance itself among its group: where it is alone with its
+                # group, no other host is one of theirs.
                 together: Bools = beside > 0
-                return together if together.any() else np.ones_like(together)
+                alone = here == UNPLACED and not together.any()
+                return np.ones_like(together) if alone else together
             case "anti-affinity":
                 room: Bools = beside < group.max_per_host
                 return room
@@ -224,15 +199,16 @@ class Constraints:
         yield "not read completely", ~hosts.known
         yield "outside the audit's scope", ~hosts.in_scope
         yield "not offered by the strategy", ~self.targets
-        zone = self.cluster.instances.pinned_zone[row]
-        yield f"outside availability zone {zone}", (hosts.zone != zone) & (zone != "")
-        pool, masks = self.pools
-        yield "another hypervisor type", ~masks[pool[row]]
-        yield "against its server group's policy", ~self.group_allows(row)
+        yield from pools_of(self.cluster).refusals(row)
+        if self.grouped(row):
+            policy = self.cluster.groups[int(self.cluster.instances.group[row])].policy
+            yield f"against its server group's policy {policy}", ~self.group_allows(row)
         demand = placement.demand[row]
         over = (placement.used + demand > placement.limit) & (demand > 0)
         for column, name in enumerate(placement.names):
             yield f"not enough {name} left", over[:, column]
+            beyond = (demand[column] > placement.largest[:, column]) & (demand[column] > 0)
+            yield f"more {name} than the host gives to one instance", beyond
 
     def summary(self, row: int) -> str:
         """Why this instance can go nowhere, in one phrase: the reasons and how many hosts each."""

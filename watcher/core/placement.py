@@ -41,7 +41,8 @@ class Placement:
     """Where each instance would be; starts as the cluster is.
 
     ``names`` are the dimensions: vcpus, memory_mb, disk_gb, then the loads. ``demand`` is
-    instances x dimensions, ``limit`` and ``used`` are hosts x dimensions.
+    instances x dimensions, ``limit``, ``used`` and ``largest`` (the most that one instance may
+    have) are hosts x dimensions.
     """
 
     def __init__(self, cluster: Cluster, loads: Sequence[Load] = ()) -> None:
@@ -54,6 +55,8 @@ class Placement:
         self.limit: Floats = np.column_stack(
             [cluster.hosts.capacity, *(load.limit for load in loads)]
         ).astype(np.float64, copy=False)
+        self.largest: Floats = np.full_like(self.limit, np.inf)
+        self.largest[:, :3] = cluster.hosts.max_unit
         self.used: Floats = np.zeros_like(self.limit)
         self.used[:, :3] = cluster.used
         placed = self.host != UNPLACED
@@ -68,6 +71,10 @@ class Placement:
         """hosts x dimensions: what is left below the limits; negative where a host is over."""
         return self.limit - self.used
 
+    def room(self, hosts: Ints) -> Floats:
+        """These hosts x dimensions: the largest demand that fits there now."""
+        return np.minimum(self.limit[hosts] - self.used[hosts], self.largest[hosts])
+
     def fits(self, row: int) -> Bools:
         """For each host, whether this instance fits there now; its own host counts as fitting."""
         # A demand of zero fits on a host that is full or over its limit in that dimension. Column
@@ -76,6 +83,7 @@ class Placement:
         room: Bools = np.ones(len(self.limit), dtype=np.bool_)
         for column in np.flatnonzero(demand):
             room &= self.used[:, column] + demand[column] <= self.limit[:, column]
+            room &= demand[column] <= self.largest[:, column]
         if self.host[row] != UNPLACED:
             room[self.host[row]] = True
         return room
@@ -83,7 +91,9 @@ class Placement:
     def has_room(self, row: int, host_row: int) -> bool:
         """Whether this instance fits on that host now."""
         demand = self.demand[row]
-        fits = (self.used[host_row] + demand <= self.limit[host_row]) | (demand == 0)
+        fits = self.used[host_row] + demand <= self.limit[host_row]
+        fits &= demand <= self.largest[host_row]
+        fits |= demand == 0
         return bool(fits.all()) or bool(self.host[row] == host_row)
 
     def move(self, row: int, to: int) -> None:

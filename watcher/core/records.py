@@ -12,6 +12,7 @@ from watcher.core.cluster import (
     UNPLACED,
     Bools,
     Cluster,
+    Cpu,
     Hosts,
     Instances,
     InstanceState,
@@ -44,6 +45,15 @@ class HostRecord(NamedTuple):
     aggregates: frozenset[str] = frozenset()
     """Names of the host aggregates, and ``#<id>`` for each."""
     hypervisor_type: str = "QEMU"
+    hypervisor_version: int = 0
+    cpu: Cpu = Cpu()
+    traits: frozenset[str] = frozenset()
+    aggregate_metadata: Mapping[str, frozenset[str]] = {}
+    """Of all its aggregates: key -> the values as they were written."""
+    max_unit: tuple[int, int, int] | None = None
+    """The most (vCPUs, MiB, GiB) that one instance may be given; None: as much as there is."""
+    held: tuple[int, int, int] = (0, 0, 0)
+    """Allocated to what is none of the instances."""
     known: bool = True
     """False when this host could not be read completely: it is shown, nothing is moved there."""
 
@@ -62,7 +72,10 @@ class InstanceRecord(NamedTuple):
     metadata: Mapping[str, str] = {}
     locked: bool = False
     pinned_zone: str = ""
+    flavor: str = ""
     extra_specs: Mapping[str, str] = {}
+    image_properties: Mapping[str, str] = {}
+    hints: Mapping[str, Any] = {}
     created_at: str = ""
     task_state: str = ""
     domain_name: str = ""
@@ -76,6 +89,8 @@ def assemble(
     instances: Sequence[InstanceRecord],
     groups: Sequence[ServerGroup] = (),
     *,
+    filters: frozenset[str] | None = None,
+    traits: frozenset[str] | None = None,
     taken_at: float = 0.0,
     generation: int = 0,
     origin: Mapping[str, Any] | None = None,
@@ -92,6 +107,8 @@ def assemble(
         hosts=table,
         instances=instance_columns(ordered, table.row_by_name, group_index),
         groups=ordered_groups,
+        filters=filters,
+        traits=traits,
         taken_at=taken_at,
         generation=generation,
         origin=origin or {},
@@ -106,10 +123,17 @@ def host_columns(records: Sequence[HostRecord]) -> Hosts:
     def matrix(names: Sequence[str], dtype: type) -> Any:
         return frozen(np.array([columns[name] for name in names], dtype=dtype).T.copy())
 
+    total = matrix(RESOURCES, np.int64)
+    most = [
+        whole if given is None else given
+        for given, whole in zip(columns["max_unit"], total.tolist(), strict=True)
+    ]
+    shape = (size, len(RESOURCES))
+
     return Hosts(
         uuid=words(columns["uuid"]),
         name=words(columns["name"]),
-        total=matrix(RESOURCES, np.int64),
+        total=total,
         reserved=matrix(("vcpus_reserved", "memory_mb_reserved", "disk_gb_reserved"), np.int64),
         ratio=matrix(("vcpus_ratio", "memory_ratio", "disk_ratio"), np.float64),
         up=bools(columns["up"]),
@@ -118,6 +142,12 @@ def host_columns(records: Sequence[HostRecord]) -> Hosts:
         zone=words(columns["zone"]),
         aggregates=words(columns["aggregates"]),
         hypervisor_type=words(columns["hypervisor_type"]),
+        hypervisor_version=frozen(np.array(columns["hypervisor_version"], dtype=np.int64)),
+        cpu=words(columns["cpu"]),
+        traits=words(columns["traits"]),
+        aggregate_metadata=words(columns["aggregate_metadata"]),
+        max_unit=frozen(np.array(most, dtype=np.int64).reshape(shape)),
+        held=frozen(np.array(columns["held"], dtype=np.int64).reshape(shape)),
         known=bools(columns["known"]),
         in_scope=frozen(np.ones(size, dtype=np.bool_)),
     )
@@ -147,7 +177,10 @@ def instance_columns(
         locked=bools(columns["locked"]),
         excluded=frozen(np.zeros(size, dtype=np.bool_)),
         pinned_zone=words(columns["pinned_zone"]),
+        flavor=words(columns["flavor"]),
         extra_specs=words(columns["extra_specs"]),
+        image_properties=words(columns["image_properties"]),
+        hints=words(columns["hints"]),
         created_at=words(columns["created_at"]),
         task_state=words(columns["task_state"]),
         domain_name=words(columns["domain_name"]),
@@ -161,6 +194,7 @@ def host_record(cluster: Cluster, row: int) -> HostRecord:
     vcpus, memory_mb, disk_gb = hosts.total[row].tolist()
     vcpus_reserved, memory_mb_reserved, disk_gb_reserved = hosts.reserved[row].tolist()
     vcpus_ratio, memory_ratio, disk_ratio = hosts.ratio[row].tolist()
+    most = hosts.max_unit[row].tolist()
     return HostRecord(
         uuid=hosts.uuid[row],
         name=hosts.name[row],
@@ -179,6 +213,12 @@ def host_record(cluster: Cluster, row: int) -> HostRecord:
         zone=hosts.zone[row],
         aggregates=hosts.aggregates[row],
         hypervisor_type=hosts.hypervisor_type[row],
+        hypervisor_version=int(hosts.hypervisor_version[row]),
+        cpu=hosts.cpu[row],
+        traits=hosts.traits[row],
+        aggregate_metadata=hosts.aggregate_metadata[row],
+        max_unit=None if most == hosts.total[row].tolist() else tuple(most),
+        held=tuple(hosts.held[row].tolist()),
         known=bool(hosts.known[row]),
     )
 
@@ -200,7 +240,10 @@ def instance_record(cluster: Cluster, row: int) -> InstanceRecord:
         metadata=instances.metadata[row],
         locked=bool(instances.locked[row]),
         pinned_zone=instances.pinned_zone[row],
+        flavor=instances.flavor[row],
         extra_specs=instances.extra_specs[row],
+        image_properties=instances.image_properties[row],
+        hints=instances.hints[row],
         created_at=instances.created_at[row],
         task_state=instances.task_state[row],
         domain_name=instances.domain_name[row],

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from watcher.core.cluster import Cluster, ServerGroup
+from watcher.core.cluster import Cluster, Cpu, ServerGroup
 from watcher.core.records import HostRecord, InstanceRecord, assemble
 from watcher.simulator.clock import iso
 from watcher.simulator.world import Server, World
@@ -47,6 +47,12 @@ def to_cluster(world: World) -> Cluster:
             disabled_reason=host.disabled_reason or "",
             zone=host.zone,
             aggregates=frozenset(aggregates[host.name]),
+            hypervisor_version=host.hypervisor_version,
+            cpu=Cpu("x86_64", "Intel", host.cpu_model, host.cpu_features),
+            traits=host.traits,
+            aggregate_metadata={
+                key: frozenset(words) for key, words in world.metadata_of(host.name).items()
+            },
         )
         for host in world.hosts.values()
     ]
@@ -71,7 +77,10 @@ def _record(one: Server, group: str) -> InstanceRecord:
         metadata=one.metadata,
         locked=one.locked,
         pinned_zone=one.pinned_zone or "",
+        flavor=one.flavor.name,
         extra_specs=one.flavor.extra_specs,
+        image_properties=one.image_properties,
+        hints=one.hints,
         created_at=iso(one.created, zone="Z") or "",
         task_state=one.task_state or "",
         domain_name=one.instance_name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compute v2.1, microversions 2.1 to 2.96: what clients read, and the services they disable.
+"""Compute v2.1, microversions 2.1 to 2.100: what clients read, and the services they disable.
 
 See https://docs.openstack.org/api-ref/compute/.
 """
@@ -29,7 +29,7 @@ from watcher.simulator.web import (
 )
 from watcher.simulator.world import Migration, Server
 
-_LOW, _HIGH = (2, 1), (2, 96)
+_LOW, _HIGH = (2, 1), (2, 100)
 _ENVELOPES = {
     400: "badRequest",
     401: "unauthorized",

@@ -68,7 +68,7 @@ def server(one: Server, host: Host, origin: str, version: Version, *, admin: boo
         "user_id": one.user_id,
         "metadata": one.metadata,
         "hostId": hashlib.sha224(f"{one.project_id}{one.host}".encode()).hexdigest(),
-        "image": {"id": one.image_id} if one.image_id else "",
+        "image": _image(one, version),
         "flavor": _embedded(one.flavor, origin, version),
         "created": iso(one.created, zone="Z"),
         "updated": iso(one.updated, zone="Z"),
@@ -130,8 +130,14 @@ def _newer(one: Server, version: Version) -> Json:
         ((2, 63), "trusted_image_certificates", None),
         ((2, 73), "locked_reason", None),
         ((2, 96), "pinned_availability_zone", one.pinned_zone),
+        ((2, 100), "scheduler_hints", one.hints),
     ]
     return {name: value for since, name, value in fields if version >= since}
+
+
+def _image(one: Server, version: Version) -> Json | str:
+    properties = {"properties": one.image_properties} if version >= (2, 98) else {}
+    return {"id": one.image_id, **properties} if one.image_id else ""
 
 
 def _embedded(flavor: Flavor, origin: str, version: Version) -> Json:
@@ -177,7 +183,7 @@ def hypervisor(host: Host, number: int, version: Version, vms: list[Server] | No
         "id": host.uuid if by_uuid else number,
         "hypervisor_hostname": host.hypervisor_hostname,
         "hypervisor_type": "QEMU",
-        "hypervisor_version": 8002000,
+        "hypervisor_version": host.hypervisor_version,
         "host_ip": host.ip,
         "state": "up" if host.alive else "down",
         "status": "enabled" if host.enabled else "disabled",
@@ -196,7 +202,8 @@ def hypervisor(host: Host, number: int, version: Version, vms: list[Server] | No
 
 def _sizes(host: Host, version: Version) -> Json:
     used, total, reserved = host.used, host.total, host.reserved
-    info = {"arch": "x86_64", "model": "Broadwell-IBRS", "vendor": "Intel", "features": []}
+    features = sorted(host.cpu_features)
+    info = {"arch": "x86_64", "model": host.cpu_model, "vendor": "Intel", "features": features}
     return {
         "vcpus": total.vcpus,
         "vcpus_used": used.vcpus,

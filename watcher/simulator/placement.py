@@ -25,7 +25,6 @@ from watcher.simulator.web import (
 from watcher.simulator.world import RESOURCE_CLASSES, Host, Resources
 
 _LOW, _HIGH = (1, 0), (1, 39)
-_TRAITS = ["COMPUTE_NODE", "COMPUTE_TRUSTED_CERTS", "HW_CPU_X86_AVX2", "HW_CPU_X86_VMX"]
 
 
 class Placement(App):
@@ -101,11 +100,16 @@ class Placement(App):
 
     def _providers(self, request: Request) -> Response:
         wanted = request.arg("uuid") or request.arg("in_tree")
-        name = request.arg("name")
+        name, required = request.arg("name"), request.arg("required")
+        known = set().union(*(_traits_of(host) for host in self.cloud.world.hosts.values()))
+        if required is not None and required not in known:
+            raise Refusal(400, f"Invalid query string parameters: No such trait(s): {required}.")
         found = [
             _provider(host, request)
             for host in self.cloud.world.hosts.values()
-            if wanted in (None, host.uuid) and name in (None, host.hypervisor_hostname)
+            if wanted in (None, host.uuid)
+            and name in (None, host.hypervisor_hostname)
+            and (required is None or required in _traits_of(host))
         ]
         return Response({"resource_providers": found})
 
@@ -174,10 +178,8 @@ class Placement(App):
     def _traits(self, request: Request, provider_id: str) -> Response:
         del request
         host = self._host(provider_id)
-        traits = [*_TRAITS, *([] if host.enabled else ["COMPUTE_STATUS_DISABLED"])]
-        return Response(
-            {"resource_provider_generation": host.generation, "traits": sorted(traits)}
-        )
+        found = sorted(_traits_of(host))
+        return Response({"resource_provider_generation": host.generation, "traits": found})
 
     def _aggregates(self, request: Request, provider_id: str) -> Response:
         host = self._host(provider_id)
@@ -186,6 +188,10 @@ class Placement(App):
         if request.version >= (1, 19):
             body["resource_provider_generation"] = host.generation
         return Response(body)
+
+
+def _traits_of(host: Host) -> frozenset[str]:
+    return host.traits | (frozenset() if host.enabled else {"COMPUTE_STATUS_DISABLED"})
 
 
 def _provider(host: Host, request: Request) -> dict[str, Any]:

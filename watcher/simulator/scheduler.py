@@ -22,8 +22,24 @@ def refusals(world: World, server: Server, host: Host, need: Resources) -> list[
     ):
         if used + asked > capacity:
             reasons.append(f"{name}: {used} + {asked} > {capacity}")
+    reasons += _flavor_refusals(world, server, host)
     group = _group_refusal(world, server, host)
     return [*reasons, group] if group else reasons
+
+
+def _flavor_refusals(world: World, server: Server, host: Host) -> list[str]:
+    """What traits and the aggregates' metadata say, as far as Nova's plain values go."""
+    metadata, reasons = world.metadata_of(host.name), []
+    for key, value in server.flavor.extra_specs.items():
+        scope, _, name = key.partition(":")
+        if scope == "trait" and (name in host.traits) != (value == "required"):
+            reasons.append(f"trait {name} is {value}")
+        if scope == "aggregate_instance_extra_specs" and value not in metadata.get(name, ()):
+            reasons.append(f"in no aggregate with {name} {value}")
+    owners = [words for key, words in metadata.items() if key.startswith("filter_tenant_id")]
+    if owners and server.project_id not in set().union(*owners):
+        reasons.append("its aggregate is for other projects")
+    return reasons
 
 
 def _group_refusal(world: World, server: Server, host: Host) -> str | None:
@@ -32,7 +48,8 @@ def _group_refusal(world: World, server: Server, host: Host) -> str | None:
     if group is None:
         return None
     places = [other.host for other in world.group_members_elsewhere(group, server.uuid)]
-    if group.policy == "affinity" and places and host.name not in places:
+    # As Nova does, the server itself is counted among its group.
+    if group.policy == "affinity" and host.name not in (*places, server.host):
         return f"group {group.name} is elsewhere"
     if group.policy == "anti-affinity" and places.count(host.name) >= group.max_server_per_host:
         return f"group {group.name} has a member there"

@@ -59,6 +59,10 @@ class Host:
     disabled_reason: str | None = None
     up: bool = True
     forced_down: bool = False
+    hypervisor_version: int = 8_002_000
+    cpu_model: str = "Broadwell-IBRS"
+    cpu_features: frozenset[str] = frozenset()
+    traits: frozenset[str] = frozenset({"COMPUTE_NODE", "HW_CPU_X86_AVX2", "HW_CPU_X86_VMX"})
     generation: int = 0
     consumers: dict[str, Resources] = field(default_factory=dict)
 
@@ -120,6 +124,8 @@ class Server:
     pinned_zone: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     fault: str | None = None
+    image_properties: dict[str, str] = field(default_factory=dict)
+    hints: dict[str, object] = field(default_factory=dict)
 
     @property
     def instance_name(self) -> str:
@@ -269,6 +275,15 @@ class World:
         """The living members of a group but one."""
         others = (self.servers.get(uuid) for uuid in group.members if uuid != server_uuid)
         return [one for one in others if one is not None and one.vm_state != "deleted"]
+
+    def metadata_of(self, host: str) -> dict[str, set[str]]:
+        """The metadata of all aggregates a host is in: key -> words, lists taken apart."""
+        found: dict[str, set[str]] = {}
+        for aggregate in self.aggregates:
+            if host in aggregate.hosts:
+                for key, text in aggregate.metadata.items():
+                    found.setdefault(key, set()).update(map(str.strip, text.split(",")))
+        return found
 
     def claim(self, host: str, consumer: str, amount: Resources) -> None:
         """Allocate on a host."""

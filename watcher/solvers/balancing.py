@@ -147,7 +147,7 @@ class _State:
 
     def _room(self, rows: Ints, hosts: Ints) -> Bools:
         demand = self.placement.demand[rows][:, None, :]
-        free = (self.placement.limit[hosts] - self.placement.used[hosts])[None, :, :]
+        free = self.placement.room(hosts)[None, :, :]
         room: Bools = ((demand <= free) | (demand == 0)).all(axis=2)
         return room
 

@@ -112,10 +112,11 @@ def _fill_host(
     """Give one host what fits best, one instance at a time, until nothing fits."""
     open_classes = np.flatnonzero(classes.waiting & classes.open_to[:, host])
     free = placement.limit[host] - placement.used[host]
+    largest = placement.largest[host]
     weight, alignment = taste
     while open_classes.size:
         demand = classes.demand[open_classes]
-        fits = ((demand <= free) | (demand == 0)).all(axis=1)
+        fits = ((demand <= np.minimum(free, largest)) | (demand == 0)).all(axis=1)
         if not fits.any():
             return
         open_classes, demand = open_classes[fits], demand[fits]

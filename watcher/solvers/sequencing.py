@@ -17,6 +17,7 @@ import numpy as np
 from watcher.core.cluster import NO_GROUP, UNPLACED, Bools, Floats
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Move, Placement
+from watcher.core.pools import pools_of
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class _Sequencer:
                 continue
             stay = self.constraints.allowed(row)
             stay[list(wanted)] = False
+            stay &= pools_of(self.placement.cluster).leading_to(to)
             if stay.any():
                 third = int(np.argmax(stay))
                 self.moves[number] = Move(row, third, to)

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,10 @@ from watcher.clients.nova import Nova
 from watcher.clients.session import Clients
 from watcher.collectors.compute import ComputeCollector
 from watcher.core.cluster import InstanceState, ServerGroup
+from watcher.core.constraints import movable
 from watcher.core.errors import Forbidden, NotFound, ServiceDown
 from watcher.simulator.server import Simulator
+from watcher.simulator.world import Resources
 
 Configure = Callable[..., cfg.ConfigOpts]
 
@@ -90,6 +93,51 @@ def test_an_inventory_is_read_again_only_when_its_generation_has_changed(
     assert again.hosts.total.tolist() == first.hosts.total.tolist()
 
 
+def test_what_the_scheduler_judges_by_is_read_in_bulk(
+    simulator: Simulator, configure: Configure
+) -> None:
+    world = simulator.world
+    host, other = list(world.hosts.values())[:2]
+    host.traits, host.hypervisor_version = host.traits | {"CUSTOM_FAST"}, 9_001_000
+    host.cpu_features = frozenset({"avx512f"})
+    world.aggregates[0].metadata["filter_tenant_id"] = "p1, p2"
+    server = next(iter(world.servers.values()))
+    server.flavor = replace(server.flavor, extra_specs={"trait:CUSTOM_FAST": "required"})
+    server.image_id, server.image_properties = "image", {"hw_disk_bus": "scsi"}
+    server.hints = {"same_host": ["x"]}
+    other.consumers["left over"] = Resources(3, 512, 1)
+    found = collector(configure()).collect()
+    fast, slow = found.host(found.host_row(host.name)), found.host(found.host_row(other.name))
+    assert (fast.traits, slow.traits) == ({"CUSTOM_FAST"}, frozenset())
+    assert fast.hypervisor_version == 9_001_000
+    assert fast.cpu == ("x86_64", "Intel", "Broadwell-IBRS", frozenset({"avx512f"}))
+    assert (fast.held.tolist(), slow.held.tolist()) == ([0, 0, 0], [3, 512, 1])
+    for name in world.aggregates[0].hosts:
+        given = found.host(found.host_row(name)).aggregate_metadata
+        assert given["filter_tenant_id"] == {"p1, p2"}
+    instance = found.instance(found.instances.row_by_uuid[server.uuid])
+    assert instance.flavor == server.flavor.name
+    assert instance.image_properties == {"hw_disk_bus": "scsi"}
+    assert instance.hints == {"same_host": ["x"]}
+    assert found.traits == {"CUSTOM_FAST", "COMPUTE_STORAGE_BUS_SCSI"}
+    asked = {path: count for (_, _, path), count in simulator.requests.items()}
+    assert asked["/resource_providers"] == 3
+    assert "/resource_providers/{provider_id}/traits" not in asked
+
+
+def test_a_trait_that_cannot_be_read_binds_nobody_to_a_named_host(
+    simulator: Simulator, configure: Configure
+) -> None:
+    server = next(iter(simulator.world.servers.values()))
+    server.flavor = replace(server.flavor, extra_specs={"trait:CUSTOM_FAST": "required"})
+    fault = {"service": "placement", "path": "^/resource_providers$", "status": 500, "body": b"no"}
+    simulator.faults.add(**fault, skip=1, times=None)
+    found = collector(configure()).collect()
+    row = found.instances.row_by_uuid[server.uuid]
+    assert "HTTP 500" in found.origin["unread"]["trait CUSTOM_FAST"]
+    assert "trait CUSTOM_FAST" in movable(found)[1][row]
+
+
 def test_one_provider_that_cannot_be_read_costs_only_its_host(
     simulator: Simulator, configure: Configure
 ) -> None:
@@ -114,7 +162,11 @@ def test_a_provider_that_stays_silent_costs_only_its_host_too(
     conf = configure()
     limited = SimpleNamespace(
         collector=SimpleNamespace(
-            api_query_max_retries=1, api_query_interval=0, compute_resources_collector_timeout=4
+            api_query_max_retries=1,
+            api_query_interval=0,
+            compute_resources_collector_timeout=4,
+            scheduler_filters=[],
+            compare_cpus="model",
         ),
         watcher_decision_engine=SimpleNamespace(max_general_workers=4),
     )

@@ -69,6 +69,7 @@ def test_columns_have_their_types():
     cluster = assemble(HOSTS, INSTANCES, GROUPS)
     types = {"total": "i8", "reserved": "i8", "ratio": "f8", "up": "?", "enabled": "?"}
     types |= {"known": "?", "in_scope": "?"}
+    types |= {"hypervisor_version": "i8", "max_unit": "i8", "held": "i8"}
     for field in fields(cluster.hosts):
         assert getattr(cluster.hosts, field.name).dtype == types.get(field.name, "O"), field.name
     types = {"host": "i8", "demand": "i8", "state": "i1", "group": "i8"}

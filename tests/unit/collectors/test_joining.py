@@ -8,7 +8,7 @@ import pytest
 from tests.unit.clients.test_nova import body
 from watcher.clients.nova import Aggregate, ComputeService, Hypervisor, Server
 from watcher.clients.placement import Inventory
-from watcher.collectors.compute import Raw, put_together
+from watcher.collectors.joining import Raw, put_together
 from watcher.core.cluster import NO_GROUP, UNPLACED, Cluster, ServerGroup
 
 FULL = {
