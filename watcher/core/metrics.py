@@ -50,6 +50,11 @@ class Metric(Enum):
     INSTANCE_RAM_USAGE = ("instance_ram_usage", Subject.INSTANCE, "MiB resident")
     INSTANCE_RAM_ALLOCATED = ("instance_ram_allocated", Subject.INSTANCE, "MiB")
     INSTANCE_L3_CACHE_USAGE = ("instance_l3_cache_usage", Subject.INSTANCE, "bytes")
+    INSTANCE_CPU_STEAL = (
+        "instance_cpu_steal",
+        Subject.INSTANCE,
+        "percent of the time of the instance's vCPUs spent waiting for a CPU of the host, 0..100",
+    )
     INSTANCE_ROOT_DISK_SIZE = ("instance_root_disk_size", Subject.INSTANCE, "GiB")
 
     def __init__(self, public_name: str, subject: Subject, unit: str) -> None:
@@ -101,6 +106,8 @@ class Metrics:
 
     columns: Mapping[Query, Floats] = field(default_factory=dict)
     coverage: Mapping[Query, Coverage] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the operator should know about them: what is missing, and why."""
 
     def __getitem__(self, query: Query) -> Floats:
         """The column of this query; NoMetrics when nobody could answer it."""

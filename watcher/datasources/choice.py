@@ -21,6 +21,7 @@ from watcher.core.cluster import Cluster
 from watcher.core.errors import BadParameters, NoMetrics, Unavailable
 from watcher.core.metrics import Coverage, Floats, Metric, Metrics, Query
 from watcher.core.protocols import DataSource
+from watcher.datasources import coverage
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +37,41 @@ def _order(**more: Any) -> cfg.ListOpt:
     )
 
 
+GENERAL = [
+    cfg.IntOpt(
+        "query_max_retries",
+        default=10,
+        min=1,
+        mutable=True,
+        help="How often a query is tried before its source counts as down.",
+    ),
+    cfg.IntOpt(
+        "query_interval",
+        default=1,
+        min=0,
+        mutable=True,
+        deprecated_name="query_timeout",
+        help="Seconds between tries.",
+    ),
+    cfg.FloatOpt(
+        "minimum_coverage_percent",
+        default=80.0,
+        min=0.0,
+        max=100.0,
+        mutable=True,
+        help="Percent of the running hosts or instances in the audit's scope that a metric"
+        " must have been measured for; with less, the source counts as without it.",
+    ),
+    cfg.FloatOpt(
+        "maximum_age",
+        default=0.0,
+        min=0.0,
+        mutable=True,
+        help="Seconds that a metric's newest sample may be old; 0: as the period.",
+    ),
+]
+
+
 def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks for
     """The order of the sources, in general and by strategy, and the metric map."""
     general = Group(
@@ -43,21 +79,7 @@ def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks
         "Where the history of the cluster is",
         [
             _order(default=["influxdb"]),
-            cfg.IntOpt(
-                "query_max_retries",
-                default=10,
-                min=1,
-                mutable=True,
-                help="How often a query is tried before its source counts as down.",
-            ),
-            cfg.IntOpt(
-                "query_interval",
-                default=1,
-                min=0,
-                mutable=True,
-                deprecated_name="query_timeout",
-                help="Seconds between tries.",
-            ),
+            *GENERAL,
         ],
     )
     metric_map = Group(
@@ -130,16 +152,17 @@ class DataSources:
         required = [reason for query, reason in open_questions.items() if query.required]
         if required:
             raise NoMetrics("; ".join(required))
-        for reason in open_questions.values():
-            LOG.info("going on without %s", reason)
         answered = {
             query: answer
             for query, answer in zip(asked, answers, strict=True)
             if not isinstance(answer, str)
         }
+        missing = [f"going on without {reason}" for reason in open_questions.values()]
+        partly = [coverage.note(found, query) for query, (_, found) in answered.items()]
         return Metrics(
             {query: column for query, (column, _) in answered.items()},
-            {query: coverage for query, (_, coverage) in answered.items()},
+            {query: found for query, (_, found) in answered.items()},
+            tuple(line for line in (*partly, *missing) if line),
         )
 
     def state(
@@ -148,32 +171,38 @@ class DataSources:
         """The source in use and whether each metric is there, as the strategy state words it."""
         if not queries:
             return NONE_NEEDED, []
-        sources = self.chosen(strategy)
+        chosen = self.chosen(strategy)
+        sources = [source for source in chosen if source.metrics] or chosen[:1]
         if not sources:
             return "none: not available", [_state(query, there=False) for query in queries]
         with ThreadPoolExecutor(MOST_AT_ONCE, "metrics") as pool:
             up = dict(zip(sources, pool.map(lambda one: one.available(), sources), strict=True))
             usable = [source for source in sources if up[source]]
-            there = list(pool.map(lambda query: self._measured(query, usable), queries))
-        shown = (usable or sources)[0]
+            found = list(pool.map(lambda query: self._measured_by(query, usable), queries))
+        measuring = [source for source in usable if source in found]
+        shown = (measuring or usable or sources)[0]
         return f"{shown.name}: {_word(there=up[shown])}", [
-            _state(query, there=found) for query, found in zip(queries, there, strict=True)
+            _state(query, there=by is not None) for query, by in zip(queries, found, strict=True)
         ]
 
-    def _measured(self, query: Query, sources: Sequence[DataSource]) -> bool:
-        return any(query.metric in one.metrics and one.measures(query) for one in sources)
+    def _measured_by(self, query: Query, sources: Sequence[DataSource]) -> DataSource | None:
+        for source in sources:
+            if query.metric in source.metrics and source.measures(query):
+                return source
+        return None
 
     def _first(
         self, query: Query, cluster: Cluster, sources: Sequence[DataSource]
     ) -> tuple[Floats, Coverage] | str:
         """The answer of the first source that has one, or why none has."""
-        reasons = []
+        limits = self._conf.watcher_datasources
+        reasons, silent = [], []
         for source in sources:
             if query.metric not in source.metrics:
-                reasons.append(f"{source.name} is not configured for it")
+                silent.append(source.name)
                 continue
             try:
-                answer = source.fetch(query, cluster)
+                column, found = source.fetch(query, cluster)
             except NoMetrics as error:
                 reasons.append(str(error))
                 continue
@@ -182,8 +211,16 @@ class DataSources:
                 self._report(source.name, str(error))
                 continue
             self._report(source.name, "")
-            return answer
-        why = "; ".join(reasons) or "no data source is installed and configured"
+            found = coverage.counted(found, column, query, cluster)
+            lack = coverage.lacking(
+                found, query, limits.minimum_coverage_percent, limits.maximum_age
+            )
+            if not lack:
+                return column, found
+            reasons.append(lack)
+        if silent and not reasons:
+            reasons.append(f"none of {', '.join(silent)} is configured for it")
+        why = "; ".join(reasons) or "no data source is installed"
         return f"metric {query.metric.public_name}: {why}"
 
     def _report(self, name: str, failure: str) -> None:

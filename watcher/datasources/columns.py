@@ -13,6 +13,7 @@ from watcher.core.cluster import VCPUS, Cluster
 from watcher.core.metrics import Aggregate, Floats, Query, Subject
 from watcher.datasources.influxql import Answer
 from watcher.datasources.mapping import Series
+from watcher.datasources.reading import Reading
 
 Weights = Mapping[frozenset[tuple[str, str]], float]
 
@@ -61,7 +62,7 @@ def _joined(
     return max(values) if how == "max" else min(values)
 
 
-def column(values: Mapping[str, float], series: Series, query: Query, cluster: Cluster) -> Floats:
+def column(values: Mapping[str, float], series: Reading, query: Query, cluster: Cluster) -> Floats:
     """The numbers in our unit, by row of the cluster's hosts or instances."""
     host_metric = query.metric.subject is Subject.HOST
     result = np.full(len(cluster.hosts if host_metric else cluster.instances), np.nan)
@@ -76,7 +77,7 @@ def column(values: Mapping[str, float], series: Series, query: Query, cluster: C
     return result if series.maximum is None else np.minimum(result, series.maximum)
 
 
-def _rows(values: Iterable[str], series: Series, cluster: Cluster) -> dict[str, int]:
+def _rows(values: Iterable[str], series: Reading, cluster: Cluster) -> dict[str, int]:
     """The row of each name that is known; for hosts the exact name first, then the short one."""
     if series.join == "hostname":
         return _host_rows(list(values), cluster.hosts.row_by_name)
@@ -101,8 +102,8 @@ def _host_rows(values: Sequence[str], exact: Mapping[str, int]) -> dict[str, int
 
 
 def short(hostname: str) -> str:
-    """The first label of a host name, in small letters."""
-    return hostname.partition(".")[0].lower()
+    """The first label of a host name, in small letters, without a port."""
+    return hostname.partition(":")[0].partition(".")[0].lower()
 
 
 def _unambiguous(names: Iterable[str]) -> dict[str, int]:

@@ -35,7 +35,8 @@ from watcher.core.cluster import Cluster
 from watcher.core.errors import NoMetrics, ServiceDown, Unavailable
 from watcher.core.metrics import Aggregate, Coverage, Floats, Metric, Query
 from watcher.datasources import columns, influxql
-from watcher.datasources.mapping import Known, Series, mapping
+from watcher.datasources.mapping import Series, mapping
+from watcher.datasources.reading import Known
 
 OPTIONS = Group(
     "influxdb",

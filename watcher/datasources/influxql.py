@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from watcher.core.errors import ServiceDown
 from watcher.core.metrics import Aggregate
-from watcher.datasources.mapping import Series, is_pattern
+from watcher.datasources.mapping import Series
+from watcher.datasources.reading import is_pattern
 
 MOST_ALTERNATIVES = 250
 """A longer list of ORs costs the server more than asking about everybody (measured on 1.6)."""

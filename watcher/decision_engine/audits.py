@@ -139,7 +139,8 @@ class Runner:
         queries = strategy.queries(values)
         metrics = self.sources.fetch(queries, cluster, strategy=name) if queries else Metrics()
         metrics.require(query for query in queries if query.required)
-        return Case(name, strategy, goal, cluster, metrics, values, tuple(notes))
+        notes = (*notes, *metrics.notes)
+        return Case(name, strategy, goal, cluster, metrics, values, notes)
 
     @contextmanager
     def _told(self, event: str, audit: models.Audit) -> Iterator[None]:

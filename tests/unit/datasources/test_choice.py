@@ -105,8 +105,8 @@ def test_a_required_question_that_stays_open_fails_with_every_reason(build: Buil
     with pytest.raises(NoMetrics) as caught:
         sources.fetch([CPU, POWER], CLUSTER)
     assert str(caught.value) == (
-        "metric host_cpu_usage: measurement cpu is empty; two is not configured for it;"
-        " metric host_power: one is not configured for it; two is not configured for it"
+        "metric host_cpu_usage: measurement cpu is empty;"
+        " metric host_power: none of one, two is configured for it"
     )
 
 
@@ -114,6 +114,40 @@ def test_an_optional_question_that_stays_open_is_left_out(build: Build) -> None:
     metrics = build(Store("one", HOST_CPU_USAGE=1.0)).fetch([CPU, OPTIONAL_POWER], CLUSTER)
     assert CPU in metrics
     assert OPTIONAL_POWER not in metrics
+    assert metrics.notes == (
+        "going on without metric host_power: none of one is configured for it",
+    )
+
+
+class Half(Store):
+    """A source that measured one of the two hosts."""
+
+    def fetch(self, query: Query, cluster: Cluster) -> tuple[Floats, Coverage]:
+        column, found = super().fetch(query, cluster)
+        column[0] = np.nan
+        return column, found
+
+
+def test_a_source_that_measured_too_few_is_passed_over_for_the_next(build: Build) -> None:
+    metrics = build(Half("one", HOST_CPU_USAGE=1.0), Store("two", HOST_CPU_USAGE=2.0)).fetch(
+        [CPU], CLUSTER
+    )
+    assert metrics.coverage[CPU] == Coverage("two", 2, 2)
+    assert metrics.notes == ()
+
+
+def test_too_few_from_everybody_fail_the_required_question_and_tell_how_many(
+    build: Build,
+) -> None:
+    with pytest.raises(NoMetrics, match="one has it for 1 of 2 running hosts, less than 80 %"):
+        build(Half("one", HOST_CPU_USAGE=1.0)).fetch([CPU], CLUSTER)
+
+
+def test_what_the_operator_allows_to_be_missing_is_a_note(build: Build) -> None:
+    text = "[watcher_datasources]\nminimum_coverage_percent = 50\n"
+    metrics = build(Half("one", HOST_CPU_USAGE=1.0), text=text).fetch([CPU], CLUSTER)
+    assert metrics.coverage[CPU] == Coverage("one", 1, 2)
+    assert metrics.notes == ("host_cpu_usage: one measured 1 of 2 running hosts",)
 
 
 def test_the_same_question_is_asked_once(build: Build) -> None:
@@ -143,7 +177,7 @@ def test_a_source_that_is_not_installed_is_said_once_and_left_aside(
 
 
 def test_without_any_source_the_reason_says_so(build: Build) -> None:
-    with pytest.raises(NoMetrics, match="no data source is installed and configured"):
+    with pytest.raises(NoMetrics, match="no data source is installed"):
         build().fetch([CPU], CLUSTER)
 
 
@@ -187,7 +221,16 @@ def test_the_state_tells_the_source_in_use_and_each_metric(build: Build) -> None
     down.up = False
     source, metrics = build(down, up).state([CPU, POWER])
     assert source == "two: available"
+    assert build(Store("unset"), up).state([CPU])[0] == "two: available"
     assert metrics == [{"host_cpu_usage": "not available"}, {"host_power": "available"}]
+
+
+def test_the_state_shows_the_source_that_measures_rather_than_the_first(build: Build) -> None:
+    empty, full = Store("one", HOST_CPU_USAGE=NoMetrics("empty")), Store("two", HOST_CPU_USAGE=1.0)
+    assert build(empty, full).state([CPU]) == (
+        "two: available",
+        [{"host_cpu_usage": "available"}],
+    )
 
 
 def test_the_state_without_a_source_that_answers(build: Build) -> None:
