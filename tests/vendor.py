@@ -28,6 +28,8 @@ GROUPS = (
     plugins.WORKFLOW_ENGINES,
     plugins.COLLECTORS,
     plugins.DATASOURCES,
+    plugins.SCORERS,
+    plugins.SCORER_CONTAINERS,
 )
 CACHED = (
     plugins.load,
@@ -36,6 +38,7 @@ CACHED = (
     plugins.goals,
     plugins.planners,
     plugins.actions,
+    plugins.scorers,
 )
 
 

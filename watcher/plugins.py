@@ -29,6 +29,8 @@ ACTIONS = "watcher_actions"
 WORKFLOW_ENGINES = "watcher_workflow_engines"
 COLLECTORS = "watcher_cluster_data_model_collectors"
 DATASOURCES = "watcher_datasources"
+SCORERS = "watcher_scoring_engines"
+SCORER_CONTAINERS = "watcher_scoring_engine_containers"
 
 _OPTION_TYPES: Mapping[type, type[cfg.Opt]] = {
     bool: cfg.BoolOpt,
@@ -100,7 +102,10 @@ def goals() -> Mapping[str, Goal]:
 
 
 def broken(group: str) -> frozenset[str]:
-    """The goals or strategies that are installed here but cannot be used."""
+    """The goals or strategies, or entry points of scorers, that are here but cannot be used."""
+    if group == SCORERS:
+        lost = names(SCORER_CONTAINERS) - set(load(SCORER_CONTAINERS, built=True))
+        return lost | names(SCORERS) - set(scorers())
     usable: Mapping[str, Any] = goals() if group == GOALS else strategies()
     return names(group) - set(usable)
 
@@ -115,6 +120,19 @@ def planners() -> Mapping[str, Any]:
 def actions() -> Mapping[str, type[protocols.ActionHandler]]:
     """The handler class of each action type."""
     return _fitting(ACTIONS, protocols.ActionHandler, load(ACTIONS))
+
+
+@cache
+def scorers() -> Mapping[str, protocols.Scorer]:
+    """Every scoring engine by its name: those with an entry point, and those of containers.
+
+    A container is called without arguments and gives several engines.
+    """
+    given = [*load(SCORERS, built=True).values()]
+    for engines in load(SCORER_CONTAINERS, built=True).values():
+        given += engines
+    found = _fitting(SCORERS, protocols.Scorer, {one.name: one for one in given})
+    return dict(sorted(found.items()))
 
 
 def planner(name: str, conf: cfg.ConfigOpts) -> protocols.Planner:

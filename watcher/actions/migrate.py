@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Move a server to another host, live or cold, and follow Nova until it is there."""
 
-import contextlib
 from collections.abc import Mapping
 from threading import Event
 from typing import Any, ClassVar
 
+from watcher.actions.servers import COPYING, UUID, at_rest, confirmed, reverted
 from watcher.clients.migrations import FAILED, IN_PROGRESS, Migrations, Move
 from watcher.clients.nova import Nova, Server
 from watcher.clients.session import Clients
-from watcher.core.errors import ActionFailed, NotFound, ServiceDown, Skip
+from watcher.core.errors import ActionFailed, NotFound, Skip
 from watcher.core.protocols import Progress
 from watcher.core.solution import MIGRATE, Action, migrate
 
 MOVABLE = {"live": ("ACTIVE", "PAUSED"), "cold": ("ACTIVE", "SHUTOFF")}
 """The statuses from which Nova migrates."""
-COPYING = frozenset({"pre-migrating", "migrating"})
-"""A cold migration that Nova is at."""
-CONFIRMED = frozenset({"confirming", "confirmed"})
 
 
 class Migrate:
@@ -36,10 +33,7 @@ class Migrate:
     schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "properties": {
-            "resource_id": {
-                "type": "string",
-                "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-            },
+            "resource_id": UUID,
             "resource_name": {"type": "string"},
             "migration_type": {"type": "string", "enum": ["live", "cold"]},
             "source_node": {"type": "string", "minLength": 1},
@@ -112,27 +106,10 @@ class Migrate:
         if live:
             self._moves.follow(self._move, frozenset({"completed"}), self._stop)
             return self._at_rest()
-        ended = self._moves.follow(self._move, CONFIRMED | {"finished"}, self._stop)
-        if ended.status == "finished" and self._at_rest().status == "VERIFY_RESIZE":
-            self._moves.confirm(self._move)
-        self._moves.follow(self._move, frozenset({"confirmed"}), self._stop)
-        return self._at_rest("VERIFY_RESIZE")
+        return confirmed(self._nova, self._moves, self._move, self._stop)
 
     def _at_rest(self, *passing: str) -> Server:
-        """The server once Nova does nothing with it and it has left these statuses.
-
-        Nova ends its record a moment before it lets the server go.
-        """
-        state = "Nova does not answer"
-        for _look in range(self._moves.quiet_polls):
-            with contextlib.suppress(ServiceDown):
-                server = self._nova.server(self._uuid)
-                if not server.task_state and server.status not in passing:
-                    return server
-                state = f"{server.status}, {server.task_state or 'idle'}"
-            if self._stop.wait(self._moves.interval_s):
-                break
-        raise ActionFailed(f"instance {self._uuid} does not come to rest: {state}")
+        return at_rest(self._nova, self._moves, self._uuid, self._stop, *passing)
 
     def observe(self, before: Mapping[str, Any]) -> Progress:
         """By the newest of Nova's migration records that came after ``before``."""
@@ -172,9 +149,7 @@ class Migrate:
         aborted = self._aborted(move)
         server = self._at_rest()
         if server.status == "VERIFY_RESIZE":
-            self._moves.revert(move)
-            self._moves.follow(move, frozenset({"reverted"}), self._stop)
-            self._at_rest("VERIFY_RESIZE")
+            reverted(self._nova, self._moves, move, self._stop)
             return "the cold migration was reverted"
         if server.host == self._source:
             return "the live migration was aborted" if aborted else ""

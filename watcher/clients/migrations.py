@@ -86,6 +86,8 @@ class Move:
     record: Migration | None = None
     lost: WatcherError | None = None
     """What the last request ended with when it may have come true all the same."""
+    resizes: bool = False
+    """Whether the server gets another flavor; Nova moves it like a cold migration."""
 
     @property
     def status(self) -> str:
@@ -139,16 +141,25 @@ class Migrations:
         self._ask(move, {"os-migrateLive" if live else "migrate": arguments})
         return move
 
-    def adopt(self, server_uuid: str, after: int, *, live: bool) -> Move:
+    def resize(self, server_uuid: str, flavor_id: str) -> Move:
+        """Ask Nova to give a server another flavor; as ``begin``."""
+        known = self.newest(server_uuid)
+        move = Move(server_uuid, known.id if known else 0, live=False, resizes=True)
+        self._ask(move, {"resize": {"flavorRef": flavor_id}})
+        return move
+
+    def adopt(
+        self, server_uuid: str, after: int, *, live: bool = False, resizes: bool = False
+    ) -> Move:
         """A move that a process asked for which is no more; it has no record if Nova has none.
 
         ``after`` is the id of the newest record before it was asked for.
         """
-        move = Move(server_uuid, after, live)
+        move = Move(server_uuid, after, live, resizes=resizes)
         self._find(move)
         if move.record is not None:
             path = f"/servers/{server_uuid}/os-instance-actions"
-            kind = "live-migration" if live else "migrate"
+            kind = "live-migration" if live else "resize" if resizes else "migrate"
             actions = self._get(path, self._version)["instanceActions"]
             asked = (one for one in actions if one["action"] == kind)  # the newest first
             move.request_id = next((str(one["request_id"]) for one in asked), "")
@@ -335,7 +346,7 @@ class Migrations:
 
     @staticmethod
     def _name(move: Move) -> str:
-        kind = "live migration" if move.live else "cold migration"
+        kind = "live migration" if move.live else "resize" if move.resizes else "cold migration"
         return f"{kind} {move.record.id}" if move.record else kind
 
     def _ask(self, move: Move, body: Mapping[str, Any]) -> None:

@@ -128,6 +128,13 @@ class Aggregate(NamedTuple):
     metadata: Mapping[str, str]
 
 
+class Flavor(NamedTuple):
+    """A size an instance may have; ``id`` is what a resize asks for."""
+
+    id: str
+    name: str
+
+
 class Nova:
     """Typed calls; raises ServiceDown, NotFound, Conflict, Forbidden, Invalid.
 
@@ -152,6 +159,29 @@ class Nova:
     def server(self, uuid: str) -> Server:
         """One instance."""
         return _server(self._get(f"servers/{uuid}")["server"])
+
+    def act(self, uuid: str, action: str) -> None:
+        """Have Nova do something to a server, such as os-stop; the request is never repeated."""
+        self.requests["servers"] += 1
+        with translated("nova"):
+            self._clients.compute.post(
+                f"/servers/{uuid}/action",
+                json={action: None},
+                microversion=self._clients.nova_version,
+                timeout=READ_TIMEOUT_S,
+            )
+
+    def flavor(self, id_or_name: str) -> Flavor:
+        """A flavor, public or not, by its id or else by its name; NotFound when there is none."""
+        named = None
+        for body in self._pages("flavors", "flavors", is_public="None"):
+            if body["id"] == id_or_name:
+                return Flavor(body["id"], body["name"])
+            if body["name"] == id_or_name:
+                named = Flavor(body["id"], body["name"])
+        if named is None:
+            raise NotFound("Flavor", id_or_name)
+        return named
 
     def hypervisors(self) -> list[Hypervisor]:
         """Every hypervisor."""

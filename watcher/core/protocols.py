@@ -120,6 +120,23 @@ class ActionHandler(Protocol):
         ...
 
 
+@runtime_checkable
+class Scorer(Protocol):
+    """A scoring engine: judges features, for strategies that learned to; pure."""
+
+    name: str
+    description: str
+
+    @property
+    def metainfo(self) -> str:
+        """What its features and scores mean, for programs: JSON text, or ''."""
+        ...
+
+    def calculate_score(self, features: str) -> str:
+        """The scores of the features, both JSON arrays as text. Raises Invalid for others."""
+        ...
+
+
 class Collector(Protocol[T_co]):
     """The eyes on the cloud."""
 

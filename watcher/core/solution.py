@@ -16,6 +16,7 @@ SLEEP = "sleep"
 STOP = "stop"
 VOLUME_MIGRATE = "volume_migrate"
 CHANGE_POWER_STATE = "change_node_power_state"
+RESIZE = "resize"
 
 DISABLED_BY_CONSOLIDATION = "watcher_disabled"
 DISABLED_FOR_MAINTENANCE = "watcher_maintaining"
@@ -46,11 +47,14 @@ class Solution:
     ``indicators`` are values for the goal's efficacy; names that the goal does not declare are
     shown as extra indicators (lower bounds, gaps). ``notes`` say in sentences why, and why not
     more; the shell logs them and puts the first into a status_message when nothing is to be done.
+    ``imaginary`` ones are about instances and hosts that no cloud needs to have: their moves are
+    not judged by the cluster, and the actions find nothing to do.
     """
 
     actions: tuple[Action, ...] = ()
     indicators: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    imaginary: bool = False
 
 
 def migrate(
@@ -87,6 +91,11 @@ def enable_host(host_uuid: str, name: str) -> Action:
 def stop(instance_uuid: str) -> Action:
     """Stop an instance."""
     return Action(STOP, {}, instance_uuid)
+
+
+def resize(instance_uuid: str, flavor: str) -> Action:
+    """Give an instance another flavor, named by its id or name."""
+    return Action(RESIZE, {"flavor": flavor}, instance_uuid)
 
 
 def nop(message: str | None) -> Action:

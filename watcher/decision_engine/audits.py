@@ -166,7 +166,8 @@ class Runner:
         with self._told("audit.planner", audit):
             planner = plugins.planner(case.strategy.planner, self.conf)
             plan = planner.order(solution, case.cluster)
-            plan.replay(case.cluster)
+            if not solution.imaginary:
+                plan.replay(case.cluster)
             for action in plan.actions:
                 _check_action(action)
         return plan

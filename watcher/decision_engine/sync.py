@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Installed plugins -> goals and strategies tables, at each start and by ``watcher-sync``.
+"""Installed plugins -> goals, strategies and scoring engines; at start and by ``watcher-sync``.
 
 A new plugin gets a row, a changed one has its row updated in place (its uuid and the history that
 refers to it stay), a lost one is soft-deleted; audits that wait for or run a lost one, and plans
@@ -50,6 +50,14 @@ def strategy_catalogue(goal_ids: Mapping[str, int]) -> Catalogue:
     }
 
 
+def scorer_catalogue() -> Catalogue:
+    """The columns of each installed scoring engine, by name."""
+    return {
+        name: {"description": one.description, "metainfo": one.metainfo}
+        for name, one in plugins.scorers().items()
+    }
+
+
 def sync(database: Database) -> None:
     """Bring the tables in line with what is installed, in one transaction; idempotent.
 
@@ -70,6 +78,14 @@ def _sync(database: Database) -> None:
         ids = {row.name: row.id for row in goals}
         broken = plugins.broken(plugins.STRATEGIES)
         _bring(session, models.Strategy, strategy_catalogue(ids), broken)
+        _bring(session, models.ScoringEngine, scorer_catalogue(), _broken_scorers(session))
+
+
+def _broken_scorers(session: Session) -> frozenset[str]:
+    """All of them when one cannot be loaded: nobody knows which of them a container gives."""
+    if not plugins.broken(plugins.SCORERS):
+        return frozenset()
+    return frozenset(row.name for row in store.every(session, models.ScoringEngine))
 
 
 def _bring(
@@ -88,7 +104,8 @@ def _bring(
     for name in sorted(set(rows) - set(catalogue) - broken):
         lost = rows.pop(name)
         LOG.warning("%s %s is no longer installed", model.__name__, name)
-        _orphan(session, lost)
+        if not isinstance(lost, models.ScoringEngine):
+            _orphan(session, lost)
         store.delete(session, lost)
     return list(rows.values())
 

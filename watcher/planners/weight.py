@@ -164,6 +164,10 @@ class Weight:
     def _add_moves(self, draft: _Draft, solution: Solution, cluster: Cluster) -> None:
         """The migrations, in an order in which every intermediate state fits."""
         given = [action for action in solution.actions if action.type == MIGRATE]
+        if solution.imaginary:
+            for number, action in enumerate(given):
+                draft.add(action, self._rank(action, number))
+            return
         moves = [_move(action, cluster) for action in given]
         targets = cluster.hosts.usable.copy()
         for action in solution.actions:

@@ -163,6 +163,46 @@ def test_a_plugin_that_cannot_be_loaded_keeps_its_row_and_its_audits(database, t
     assert states(database)["PENDING-RECOMMENDED"] == (("PENDING", None), ("RECOMMENDED", None))
 
 
+SCORER = """
+class Scorer:
+    name = "vendor_scorer"
+    description = "Judges."
+    metainfo = ""
+    def calculate_score(self, features):
+        return "[1]"
+
+def several():
+    return [Scorer()]
+"""
+CONTAINER = {plugins.SCORER_CONTAINERS: {"vendor": "several"}}
+
+
+def scorers(database):
+    with database.reading() as session:
+        return {one.name: one for one in store.every(session, models.ScoringEngine)}
+
+
+def test_scoring_engines_follow_what_is_installed(database, tmp_path):
+    with installed(folder(tmp_path, "a"), SCORER, **CONTAINER):
+        sync(database)
+    found = scorers(database)
+    ours = {"dummy_scorer", "dummy_min_scorer", "dummy_max_scorer", "dummy_avg_scorer"}
+    assert set(found) == {"vendor_scorer", *ours}
+    assert found["vendor_scorer"].description == "Judges."
+    assert "workloads" in found["dummy_scorer"].metainfo
+    assert found["dummy_avg_scorer"].metainfo == ""
+    sync(database)
+    assert set(scorers(database)) == ours
+
+
+def test_scoring_engines_of_a_container_that_cannot_be_loaded_stay(database, tmp_path):
+    with installed(folder(tmp_path, "a"), SCORER, **CONTAINER):
+        sync(database)
+    with installed(folder(tmp_path, "b"), "import no_such_module", **CONTAINER):
+        sync(database)
+    assert "vendor_scorer" in scorers(database)
+
+
 def test_a_strategy_whose_goal_is_not_installed_is_not_shown(database, tmp_path):
     only = {"watcher_strategies": NAMES["watcher_strategies"]}
     with installed(folder(tmp_path, "a"), STRATEGY, **only):

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads from measurements of instances and hosts."""
+
+import numpy as np
+import pytest
+
+from tests.plans import measured
+from tests.worlds import host_row, instance_row, world
+from watcher.core.loads import answered, cpu_use, ram_use
+from watcher.core.metrics import Metric, Metrics, Query
+
+CPU, HOST_CPU = Query(Metric.INSTANCE_CPU_USAGE), Query(Metric.HOST_CPU_USAGE)
+RAM, HOST_RAM = Query(Metric.INSTANCE_RAM_USAGE), Query(Metric.HOST_RAM_USAGE)
+CLUSTER = (
+    world()
+    .host("c1", vcpus=10, memory_mb=1000)
+    .runs("vm1", vcpus=4, memory_mb=400)
+    .runs("vm2", vcpus=2)
+    .host("c2", vcpus=10)
+    .runs("off", vcpus=2, state="stopped")
+    .cluster()
+)
+C1, C2 = host_row(CLUSTER, "c1"), host_row(CLUSTER, "c2")
+VM1, VM2, OFF = (instance_row(CLUSTER, name) for name in ("vm1", "vm2", "off"))
+
+
+def test_cpu_is_in_threads_and_the_host_carries_the_rest() -> None:
+    values = {"instance_cpu_usage": {"vm1": 50, "vm2": 0}, "host_cpu_usage": {"c1": 30}}
+    use = cpu_use(CLUSTER, measured(CLUSTER, (CPU, HOST_CPU), values), CPU, HOST_CPU)
+    assert use.known[[VM1, VM2, OFF]].tolist() == [2, 0, 0]
+    assert use.overhead[[C1, C2]].tolist() == [1, 0]
+    assert not use.unmeasured.any()
+
+
+def test_a_host_below_the_sum_of_its_instances_carries_nothing_besides() -> None:
+    values = {"instance_cpu_usage": {"vm1": 100, "vm2": 100}, "host_cpu_usage": {"c1": 10}}
+    use = cpu_use(CLUSTER, measured(CLUSTER, (CPU, HOST_CPU), values), CPU, HOST_CPU)
+    assert use.overhead[C1] == 0
+
+
+def test_without_all_instances_what_the_host_carries_besides_is_not_told() -> None:
+    values = {"instance_cpu_usage": {"vm1": 50}, "host_cpu_usage": {"c1": 90}}
+    use = cpu_use(CLUSTER, measured(CLUSTER, (CPU, HOST_CPU), values), CPU, HOST_CPU)
+    assert use.overhead[C1] == 0
+    assert np.flatnonzero(use.unmeasured).tolist() == [VM2]
+    cautious, known = use.load("cpu", 80, assume=True), use.load("cpu")
+    assert cautious.demand[VM2] == 2
+    assert cautious.limit[C1] == 8
+    assert known.demand[VM2] == 0
+    assert known.limit[C1] == 10
+
+
+def test_memory_is_in_mib_and_of_hosts_in_kib() -> None:
+    values = {"instance_ram_usage": {"vm1": 300, "vm2": 100}, "host_ram_usage": {"c1": 512 * 1024}}
+    use = ram_use(CLUSTER, measured(CLUSTER, (RAM, HOST_RAM), values), RAM, HOST_RAM)
+    assert use.known[VM1] == 300
+    assert use.overhead[C1] == 112
+    assert use.total[C1] == 1000
+    assert use.given[VM1] == 400
+
+
+@pytest.mark.parametrize("query", [CPU, HOST_CPU])
+def test_a_question_without_an_answer_is_a_column_of_nan(query: Query) -> None:
+    column = answered(CLUSTER, Metrics(), query)
+    rows = 2 if query is HOST_CPU else 3
+    assert len(column) == rows
+    assert np.isnan(column).all()

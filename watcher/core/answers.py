@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What strategies that move instances have in common: hosts told apart, moves told as actions."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from watcher.core.cluster import UNPLACED, Bools, Cluster, Ints
+from watcher.core.constraints import LIVE, migration_kind
+from watcher.core.placement import Move
+from watcher.core.solution import Action, migrate
+
+
+def migrations(cluster: Cluster, moves: Iterable[Move], *, named: bool = True) -> list[Action]:
+    """A migrate action for each move, live or cold as the instance's state asks.
+
+    Without ``named`` Nova's scheduler chooses the destinations.
+    """
+    names = cluster.hosts.name
+    return [
+        migrate(
+            cluster.instances.uuid[move.instance],
+            names[move.source],
+            names[move.destination] if named else None,
+            kind=migration_kind(cluster, move.instance) or LIVE,
+            name=cluster.instances.name[move.instance],
+        )
+        for move in moves
+    ]
+
+
+def hosts_of(homes: Ints, size: int) -> Bools:
+    """Of so many hosts, those named in these host rows; UNPLACED is no host."""
+    found = np.zeros(size, dtype=np.bool_)
+    found[homes[homes != UNPLACED]] = True
+    return found
+
+
+def kinds(cluster: Cluster) -> Ints:
+    """For each host a number that it shares with those that are alike to Nova's scheduler."""
+    hosts = cluster.hosts
+    numbers: dict[tuple[str, str, frozenset[str]], int] = {}
+    keys = zip(hosts.zone, hosts.hypervisor_type, map(frozenset, hosts.aggregates), strict=True)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)

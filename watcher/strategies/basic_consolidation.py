@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``basic``: empties the least loaded hosts, one after the other, as far as that goes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from watcher.core.answers import hosts_of, kinds, migrations
+from watcher.core.cluster import VCPUS, Bools, Cluster, Floats
+from watcher.core.constraints import LIVE, Constraints, migrates, movable
+from watcher.core.loads import Use, cpu_use
+from watcher.core.metrics import Aggregate, Metric, Metrics, Query
+from watcher.core.parameters import param
+from watcher.core.placement import Placement
+from watcher.core.solution import DISABLED_BY_CONSOLIDATION, Solution, disable_host
+from watcher.solvers.draining import Drain, drain
+from watcher.solvers.packing import lower_bound
+
+_AGGREGATES = ["mean", "min", "max"]
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How the samples of the period become one number."""
+
+    instance: str = param("mean", "For instances: mean, min or max.", enum=_AGGREGATES)
+    compute_node: str = param("mean", "For hosts: mean, min or max.", enum=_AGGREGATES)
+    node: str = param(
+        "", "The former name of compute_node; wins when it is given.", enum=["", *_AGGREGATES]
+    )
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How load is measured, how full hosts may become, and how long it is tried."""
+
+    migration_attempts: float = param(
+        0, "The most hosts that may be tried in vain before it ends; 0 for no limit.", minimum=0
+    )
+    period: float = param(7200, "How far back the load is averaged, seconds.", minimum=1)
+    granularity: float = param(300, "Width of the buckets of the history, seconds.", minimum=1)
+    aggregation_method: Aggregation = param(
+        Aggregation(), "How the samples of the period become one number."
+    )
+    cpu_limit_percent: float = param(
+        80.0,
+        "How busy the physical CPUs of a host may become, percent of its threads.",
+        minimum=1,
+        maximum=100,
+    )
+
+
+class BasicConsolidation:
+    """Empties hosts, the least loaded first, into busier ones, and disables those it emptied.
+
+    A host is emptied completely or left alone: one that runs an instance which may not be moved
+    live, or whose instances do not all fit elsewhere, keeps them all. Destinations are enabled
+    hosts that are in use and busier, with room by allocation and by the CPU in use, which stays
+    below ``cpu_limit_percent`` of the physical threads. An instance without a measurement counts
+    as using all its vCPUs; 0 is 0.
+
+    Of the hosts that are alike to Nova's scheduler (availability zone, hypervisor type,
+    aggregates) one stays enabled. Hosts that were disabled, or empty, before are left as they are.
+    It is quick and moves little; ``vm_workload_consolidation`` releases more hosts.
+    """
+
+    name: ClassVar[str] = "basic"
+    display_name: ClassVar[str] = "Basic offline consolidation"
+    goal: ClassVar[str] = "server_consolidation"
+    planner: ClassVar[str] = "weight"
+    parameters = Parameters
+
+    def queries(self, parameters: Parameters) -> Sequence[Query]:
+        """CPU use of the instances and, where measured, of the hosts."""
+        method = parameters.aggregation_method
+        period, width = int(parameters.period), int(parameters.granularity)
+        of_hosts = Aggregate(method.node or method.compute_node)
+        return (
+            Query(Metric.INSTANCE_CPU_USAGE, period, Aggregate(method.instance), width),
+            Query(Metric.HOST_CPU_USAGE, period, of_hosts, width, required=False),
+        )
+
+    def solve(self, cluster: Cluster, metrics: Metrics, parameters: Parameters) -> Solution:
+        """The plan. Raises NoMetrics when no instance's CPU use is measured."""
+        queries = self.queries(parameters)
+        metrics.require(query for query in queries if query.required)
+        case = _Case(cluster, cpu_use(cluster, metrics, *queries), parameters)
+        hosts, moves = cluster.hosts, migrations(cluster, case.placement.moves())
+        closed = [
+            disable_host(hosts.uuid[row], hosts.name[row], DISABLED_BY_CONSOLIDATION)
+            for row in sorted(case.emptied)
+        ]
+        return Solution((*closed, *moves), case.indicators(), tuple(case.notes()))
+
+
+class _Case:
+    """One consolidation, and what came of it."""
+
+    def __init__(self, cluster: Cluster, use: Use, parameters: Parameters) -> None:
+        self.cluster, self.use, self.parameters = cluster, use, parameters
+        self.hosts = cluster.hosts
+        load = use.load("cpu load", parameters.cpu_limit_percent, assume=True)
+        self.placement = Placement(cluster, [load])
+        mask, self.reasons = movable(cluster)
+        self.movable = mask & migrates(cluster, LIVE)
+        self.before = self._in_use()
+        self.fixed = self.before & hosts_of(cluster.instances.host[~self.movable], len(self.hosts))
+        self.bound = lower_bound(self.placement, self.before, self.fixed).hosts
+        attempts = int(parameters.migration_attempts) or None
+        wanted = Drain(self.hosts.usable, kinds(cluster), self._rank, attempts)
+        self.emptied = drain(Constraints(self.placement), self.movable, wanted)
+
+    def _rank(self, placement: Placement) -> Floats:
+        """The measured CPU load of each host, relative to what it has."""
+        total = np.maximum(self.hosts.total[:, VCPUS], 1)
+        # Rounded, so that sums of the same loads in another order are equal.
+        return np.round(placement.used[:, 3] / total, 9)
+
+    def _in_use(self) -> Bools:
+        return hosts_of(self.placement.host, len(self.hosts)) & self.hosts.usable
+
+    def indicators(self) -> dict[str, float]:
+        """The goal's, and how far from the best the result can be at most."""
+        after = int(self._in_use().sum())
+        gap = after - self.bound
+        return {
+            "compute_nodes_count": int(self.hosts.usable.sum()),
+            "released_compute_nodes_count": len(self.emptied),
+            "instance_migrations_count": len(self.placement.moves()),
+            "hosts_in_use_before": int(self.before.sum()),
+            "hosts_in_use_after": after,
+            "hosts_in_use_lower_bound": self.bound,
+            "gap_to_lower_bound_percent": 100.0 * gap / self.bound if self.bound else 0.0,
+        }
+
+    def notes(self) -> Iterator[str]:
+        """What is emptied, and why not more."""
+        before, emptied = int(self.before.sum()), len(self.emptied)
+        if emptied:
+            yield f"{emptied} of {before} hosts in use are emptied and disabled"
+        else:
+            yield (
+                f"none of the {before} hosts in use can be emptied: on no busier enabled host is"
+                " there room for all of its instances"
+            )
+        if self.fixed.any():
+            yield (
+                f"{int(self.fixed.sum())} hosts keep an instance that may not be moved live, and"
+                " with it all others"
+            )
+        unmeasured = int(self.use.unmeasured.sum())
+        if unmeasured:
+            yield (
+                f"{unmeasured} running instances have no measurement and count as using all they"
+                " were given"
+            )
