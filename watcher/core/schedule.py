@@ -12,6 +12,8 @@ MAXIMUM_S = 366 * 24 * 3600
 """The longest interval in seconds; what runs less than once a year is a mistake in the unit."""
 MAXIMUM_LENGTH = 255
 """The longest interval text, in characters."""
+RETRY_S, RETRY_MAXIMUM_S = 60.0, 3600.0
+"""The first and the longest pause between runs that fail, in seconds."""
 
 _BEGINNING = datetime(2000, 1, 1)  # noqa: DTZ001 - naive UTC, as everywhere in the database
 _RANDOM = re.compile(r"\br\b", re.IGNORECASE)
@@ -44,6 +46,36 @@ def next_time(interval: str, now: datetime) -> datetime:
     if _is_number(interval):
         return now + timedelta(seconds=_seconds(interval))
     return _next_by_cron(interval, now)
+
+
+def first_time(interval: str, start: datetime) -> datetime:
+    """When an audit runs first that may run from ``start`` (UTC): with seconds, then.
+
+    BadInterval as for ``next_time``.
+    """
+    return start if _is_number(interval) else _next_by_cron(interval, start)
+
+
+def following(interval: str, due: datetime, now: datetime) -> datetime:
+    """The first moment after ``now`` of a schedule that had one at ``due``, which is past.
+
+    Those between are dropped: after a pause an audit runs once, and then in its old rhythm.
+    BadInterval as for ``next_time``.
+    """
+    if not _is_number(interval):
+        return _next_by_cron(interval, now)
+    period = timedelta(seconds=_seconds(interval))
+    return due + period * ((now - due) // period + 1)
+
+
+def retry_delay_s(failures: int, until_due_s: float) -> float:
+    """Seconds to wait after so many failed runs in a row (1 or more) of a continuous audit.
+
+    Doubled each time, from a minute or from the time until the next run if that is shorter, up to
+    an hour.
+    """
+    first_s = min(RETRY_S, max(until_due_s, 1.0))
+    return float(min(first_s * 2.0 ** min(failures - 1, 20), RETRY_MAXIMUM_S))
 
 
 def _is_number(interval: str) -> bool:

@@ -69,7 +69,7 @@ AUDIT = Lifecycle(
     PENDING   -> ONGOING | CANCELLED | FAILED | SUCCEEDED
     ONGOING   -> PENDING | SUCCEEDED | FAILED | CANCELLED | SUSPENDED
     SUCCEEDED -> ONGOING | DELETED
-    FAILED    -> DELETED
+    FAILED    -> ONGOING | DELETED
     CANCELLED -> DELETED
     SUSPENDED -> ONGOING | DELETED
     DELETED   ->
@@ -83,8 +83,8 @@ AUDIT = Lifecycle(
     SUSPENDED -> ONGOING | DELETED
     """,
 )
-# ONGOING -> PENDING gives a dead engine's audit back; SUCCEEDED -> ONGOING runs an EVENT
-# audit again.
+# SUCCEEDED and FAILED -> ONGOING run an EVENT audit again; ONGOING -> PENDING is one whose run
+# had to be put off.
 
 ACTION_PLAN = Lifecycle(
     "action plan",

@@ -3,12 +3,15 @@
 
 import logging
 import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
 
 from oslo_config import cfg
-from oslo_utils import timeutils
+from sqlalchemy.orm import Session
 
 from watcher.core.errors import LostRace, WatcherError
-from watcher.db import store
+from watcher.db import clock, store
 from watcher.db.engine import Database
 from watcher.db.models import Service
 
@@ -18,7 +21,8 @@ LOG = logging.getLogger(__name__)
 class Heartbeat:
     """Writes ``last_seen_up`` of a service on this host, every ``periodic_interval`` seconds.
 
-    A database that does not answer is said once, and once when it is back.
+    It is a moment by the database's clock. A database that does not answer is said once, and once
+    when it is back.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, database: Database, name: str) -> None:
@@ -45,7 +49,7 @@ class Heartbeat:
         """Say once that the service is alive."""
         with self._database.writing() as session:
             mine = (Service.name == self._name, Service.host == self._host)
-            now = timeutils.utcnow()
+            now = clock.now(session)
             for row in store.every(session, Service, *mine):
                 store.change(session, row, last_seen_up=now)
                 return
@@ -65,3 +69,37 @@ class Heartbeat:
             if self._down:
                 LOG.info("heartbeat of %s is back", self._name)
             self._down = False
+
+
+class Silence:
+    """How long the hosts of a service have shown no new heartbeat, as far as we have looked.
+
+    No clock is compared with another: what counts is that ``last_seen_up`` stays as it is while
+    we look. The time in which we could not look, frozen or without database, counts for little:
+    nobody could be heard then.
+    """
+
+    def __init__(self, service: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._service = service
+        self._monotonic = monotonic
+        self._looked_s = monotonic()
+        self._beats: dict[str, datetime | None] = {}
+        self._silent_s: dict[str, float] = {}
+
+    def look(self, session: Session, hosts: Collection[str], gap_s: float) -> dict[str, float]:
+        """Seconds of silence of each of the hosts; 0 for one seen for the first time.
+
+        Of the time since the last look at most ``gap_s`` counts. A host without a row is silent.
+        """
+        now_s = self._monotonic()
+        passed_s = min(now_s - self._looked_s, gap_s)
+        self._looked_s = now_s
+        rows = store.every(session, Service, Service.name == self._service) if hosts else ()
+        beats = {row.host: row.last_seen_up for row in rows}
+        for host in hosts:
+            same = host in self._beats and self._beats[host] == beats.get(host)
+            self._silent_s[host] = self._silent_s[host] + passed_s if same else 0.0
+            self._beats[host] = beats.get(host)
+        for host in self._beats.keys() - set(hosts):
+            del self._beats[host], self._silent_s[host]
+        return dict(self._silent_s)

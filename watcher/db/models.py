@@ -150,7 +150,12 @@ class AuditTemplate(WithName, Base):
 
 
 class Audit(WithMessage, WithName, Base):
-    """A request to optimise, once, on a schedule, or on an event."""
+    """A request to optimise, once, on a schedule, or on an event.
+
+    ``next_run_time`` is when a CONTINUOUS audit is due, and when an EVENT audit was asked to run.
+    ``epoch`` counts the claims by decision engines: a superseded one cannot write any more. A
+    claim that is worked on has ``running_since``; ``failures`` are runs that failed in a row.
+    """
 
     __tablename__ = "audits"
     __table_args__ = (
@@ -172,6 +177,9 @@ class Audit(WithMessage, WithName, Base):
     start_time: Mapped[datetime | None]
     end_time: Mapped[datetime | None]
     force: Mapped[bool] = mapped_column(Boolean, default=False)
+    epoch: Mapped[int] = mapped_column(default=0)
+    running_since: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
     template_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
 
     goal: Mapped[Goal] = relationship(lazy="raise")

@@ -165,13 +165,15 @@ def transition(
     message: str | None = None,
     *,
     epoch: int | None = None,
+    new_epoch: int | None = None,
     **values: Any,
 ) -> M:
     """Move a row to another state, and set ``values`` with it, if nobody was faster.
 
     ``message`` becomes the status message, cut to its column; None leaves the one that is there.
-    ``epoch`` demands that the plan (of the action) still has this epoch. Raises LostRace, which
-    names the state found, when the row is not where the move can begin.
+    ``epoch`` demands that the plan (of the action) still has this epoch, ``new_epoch``
+    begins another. Raises LostRace, which names the state found, when the row is not where the
+    move can begin.
     """
     model = type(row)
     lifecycle = models.LIFECYCLES[model]
@@ -181,6 +183,8 @@ def transition(
     conditions = [model.state.in_(sorted(lifecycle.sources(to)))]  # type: ignore[attr-defined]
     if epoch is not None:
         conditions += _fence(session, row, epoch)
+    if new_epoch is not None:
+        values["epoch"] = new_epoch
     if not _swapped(session, row, conditions, {"state": to, **values}):
         raise LostRace(_lost(session, row, to, epoch))
     why = f" ({message})" if message else ""

@@ -3,13 +3,12 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from oslo_config import cfg
-from oslo_utils import uuidutils
 from sqlalchemy.orm import Session
 
 from watcher import plugins
@@ -24,16 +23,16 @@ from watcher.core.plan import Plan
 from watcher.core.protocols import Strategy
 from watcher.core.solution import Action, Solution
 from watcher.datasources.choice import DataSources
-from watcher.db import models, store
+from watcher.db import store
 from watcher.db.engine import Database, after_commit
+from watcher.db.models import Audit
+from watcher.decision_engine import claims, record
 from watcher.decision_engine.keeper import Keeper
 from watcher.decision_engine.selection import choose
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier
 
 LOG = logging.getLogger(__name__)
-
-NOTHING_TO_DO = "There is nothing to do."
 
 
 @dataclass(frozen=True)
@@ -65,37 +64,41 @@ class Runner:
     host: str
     stopped: threading.Event
 
-    def run(self, context: RequestContext, uuid: str) -> None:
-        """Carry one audit from PENDING to a recorded plan, or to FAILED with its reason."""
-        audit = self.claim(uuid)
+    def run(self, context: RequestContext, uuid: str, owners: Collection[str] = ()) -> None:
+        """Carry one audit from its claim to a recorded plan, or to a failure with its reason.
+
+        What the ``owners`` were running when they died may be taken over.
+        """
+        audit = self.claim(uuid, owners)
         if audit is None:
             return
         try:
-            case = self.gather(audit)
-            solution = self.solve(audit, case)
+            with self._told("audit.strategy", audit):
+                case = self.gather(audit)
+                solution = self.solve(case)
             plan = self.order(audit, case, solution)
             self.record(context, audit, case, solution, plan)
-        except LostRace as error:  # cancelled by the operator while it was running
-            LOG.info("audit %s ends without a plan: %s", uuid, error)
+        except LostRace as error:  # the operator's wish, or taken over while we were frozen
+            LOG.info("audit %s ends here without a plan: %s", uuid, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: a failed audit is a result
             self.fail(audit, error)
 
-    def claim(self, uuid: str) -> models.Audit | None:
+    def claim(self, uuid: str, owners: Collection[str] = ()) -> Audit | None:
         """Take an audit that is to be run; None when it is not.
 
-        That is a PENDING one, an EVENT audit that ended, or an ONGOING one that nobody runs; the
-        caller sees to it that no other thread of this engine does. Unless the audit is forced, an
-        ONGOING action plan makes a ONESHOT audit CANCELLED, with that reason; an audit of another
-        type waits for its next time.
+        The caller sees to it that no other thread of this engine does.
         """
+        tried: set[int] = set()
 
-        def work(session: Session) -> models.Audit | None:
-            audit = store.get(session, models.Audit, uuid, load=("goal", "strategy"))
-            session.refresh(audit, ["state", "hostname"], with_for_update=True)
-            if audit.state == "ONGOING" and audit.hostname in (None, self.host):
-                # A former life had it, only the answer to a claim was lost, or a user set it so.
-                return store.change(session, audit, hostname=self.host)
-            return self._take(session, audit)
+        def work(session: Session) -> Audit | None:
+            if tried:  # perhaps only the answer was lost
+                mine = store.get(session, Audit, uuid, load=claims.RELATED)
+                if mine.hostname == self.host and mine.epoch in tried and mine.running_since:
+                    return mine
+            audit = claims.claim(session, uuid, self.host, owners)
+            if audit is not None:
+                tried.add(audit.epoch)
+            return audit
 
         try:
             return self.database.persist(work, self.stopped)
@@ -103,26 +106,7 @@ class Runner:
             LOG.debug("audit %s is not run here: %s", uuid, error)
             return None
 
-    def _take(self, session: Session, audit: models.Audit) -> models.Audit | None:
-        again = audit.audit_type == "EVENT" and audit.state == "SUCCEEDED"
-        if audit.state != "PENDING" and not again:
-            raise LostRace(f"it is {audit.state}")
-        running = None if audit.force else _ongoing_plan(session)
-        if running is None:
-            return store.transition(
-                session, audit, "ONGOING", hostname=self.host, status_message=None
-            )
-        message = (
-            f"Not run: action plan {running.uuid} is ongoing. Wait until it has ended,"
-            " or create the audit with force."
-        )
-        if audit.audit_type == "ONESHOT":
-            store.transition(session, audit, "CANCELLED", message)
-        else:
-            LOG.info("audit %s: %s", audit.uuid, message)
-        return None
-
-    def gather(self, audit: models.Audit) -> Case:
+    def gather(self, audit: Audit) -> Case:
         """Choose the strategy and fetch what it needs, in bulk, before it thinks."""
         goal = plugins.goals().get(audit.goal.name)
         if goal is None:
@@ -143,7 +127,7 @@ class Runner:
         return Case(name, strategy, goal, cluster, metrics, values, notes)
 
     @contextmanager
-    def _told(self, event: str, audit: models.Audit) -> Iterator[None]:
+    def _told(self, event: str, audit: Audit) -> Iterator[None]:
         """Tell the bus that a step of an audit begins, and how it ended."""
         self.announcer.job(event, audit, phase="start")
         try:
@@ -153,15 +137,14 @@ class Runner:
             raise
         self.announcer.job(event, audit, phase="end")
 
-    def solve(self, audit: models.Audit, case: Case) -> Solution:
-        """Run the strategy, told on the bus before and after."""
-        with self._told("audit.strategy", audit):
-            solution = case.strategy.solve(case.cluster, case.metrics, case.parameters)
+    def solve(self, case: Case) -> Solution:
+        """Run the strategy and log what it says."""
+        solution = case.strategy.solve(case.cluster, case.metrics, case.parameters)
         for note in (*case.notes, *solution.notes, *map(str, case.metrics.coverage.values())):
             LOG.info("%s: %s", case.name, note)
         return solution
 
-    def order(self, audit: models.Audit, case: Case, solution: Solution) -> Plan:
+    def order(self, audit: Audit, case: Case, solution: Solution) -> Plan:
         """Order the solution and replay it: what cannot be carried out is never recorded."""
         with self._told("audit.planner", audit):
             planner = plugins.planner(case.strategy.planner, self.conf)
@@ -173,40 +156,19 @@ class Runner:
         return plan
 
     def record(
-        self,
-        context: RequestContext,
-        audit: models.Audit,
-        case: Case,
-        solution: Solution,
-        plan: Plan,
-    ) -> str:
-        """Plan, actions, indicators and the audit's end in one transaction: all or nothing."""
+        self, context: RequestContext, audit: Audit, case: Case, solution: Solution, plan: Plan
+    ) -> None:
+        """Plan, actions, indicators and the run's end in one transaction: all or nothing."""
         indicators, global_efficacy = efficacy(case.goal, solution.indicators)
         said = "; ".join((*solution.notes, *case.notes))
+        outcome = record.Outcome(case.name, plan, said, indicators, global_efficacy)
 
-        def work(session: Session) -> str:
-            strategy = store.get(session, models.Strategy, case.name)
-            row = models.ActionPlan(
-                audit_id=audit.id,
-                strategy_id=strategy.id,
-                state="RECOMMENDED" if plan.actions else "SUCCEEDED",
-                global_efficacy=global_efficacy,
-                status_message=None if plan.actions else models.cut(said or NOTHING_TO_DO),
-            )
-            store.add(session, row)
-            _add_actions(session, row, plan)
-            store.add_all(
-                session,
-                (models.EfficacyIndicator(action_plan_id=row.id, **one) for one in indicators),
-            )
-            message = said or (None if plan.actions else NOTHING_TO_DO)
-            store.transition(session, _again(session, audit), "SUCCEEDED", message)
-            if audit.auto_trigger and plan.actions:
-                store.transition(session, row, "PENDING")
+        def work(session: Session) -> None:
+            row = record.record(session, audit, outcome)
+            if row.state == "PENDING":
                 after_commit(session, lambda: self._launch(context, row.uuid))
-            return str(row.uuid)
 
-        return self.database.persist(work, self.stopped)
+        self.database.persist(work, self.stopped)
 
     def _launch(self, context: RequestContext, plan_uuid: str) -> None:
         try:
@@ -216,8 +178,8 @@ class Runner:
         ) as error:  # the plan is PENDING; an applier finds it without the message
             LOG.warning("action plan %s waits for an applier to find it: %s", plan_uuid, error)
 
-    def fail(self, audit: models.Audit, error: BaseException) -> None:
-        """End an audit as FAILED, with a reason the operator can act on."""
+    def fail(self, audit: Audit, error: BaseException) -> None:
+        """End a run that failed, with a reason the operator can act on."""
         if isinstance(error, WatcherError):
             LOG.warning("audit %s failed: %s", audit.uuid, error)
             reason = str(error)
@@ -228,18 +190,10 @@ class Runner:
             )
         try:
             self.database.persist(
-                lambda session: store.transition(
-                    session, _again(session, audit), "FAILED", reason
-                ),
-                self.stopped,
+                lambda session: claims.give_back(session, audit, reason), self.stopped
             )
         except LostRace as lost:
             LOG.info("audit %s: %s", audit.uuid, lost)
-
-
-def _again(session: Session, audit: models.Audit) -> models.Audit:
-    """The audit as it is now: a try that failed leaves a row that shows what was tried."""
-    return store.get(session, models.Audit, audit.uuid, deleted=True, load=("goal", "strategy"))
 
 
 def _check_action(action: Action) -> None:
@@ -252,27 +206,3 @@ def _check_action(action: Action) -> None:
         parameter_rules.check(handler.schema, action.input_parameters)
     except Invalid as error:
         raise Invalid(f"action {action.type}: {error}") from error
-
-
-def _ongoing_plan(session: Session) -> models.ActionPlan | None:
-    plans = models.ActionPlan
-    rows, _ = store.page(session, plans, plans.state.in_(("ONGOING", "CANCELLING")), limit=1)
-    return rows[0] if rows else None
-
-
-def _add_actions(session: Session, plan_row: models.ActionPlan, plan: Plan) -> None:
-    """Every action's row, its parents told by uuid, in the plan's order."""
-    identities = [uuidutils.generate_uuid() for _ in plan.actions]
-    rows = [
-        models.Action(
-            uuid=identities[position],
-            action_plan_id=plan_row.id,
-            action_type=action.type,
-            input_parameters=action.input_parameters,
-            parents=[identities[parent] for parent in parents],
-            position=position,
-            state="PENDING",
-        )
-        for position, (action, parents) in enumerate(zip(plan.actions, plan.parents, strict=True))
-    ]
-    store.add_all(session, rows)

@@ -3,24 +3,21 @@
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 from oslo_config import cfg
-from oslo_utils import timeutils
-from sqlalchemy import and_, or_
 
 from watcher import config, context, plugins
 from watcher.clients.session import Clients
-from watcher.core.errors import LostRace, WatcherError
+from watcher.core.errors import WatcherError
 from watcher.datasources.choice import DataSources
-from watcher.db import models, store
 from watcher.db.engine import Database
 from watcher.db.heartbeat import Heartbeat
 from watcher.decision_engine import sync
 from watcher.decision_engine.audits import Runner
+from watcher.decision_engine.due import DueLoop
 from watcher.decision_engine.keeper import Keeper
 from watcher.decision_engine.questions import Questions
 from watcher.messaging.notifications import Announcer
@@ -121,7 +118,7 @@ class DecisionEngineService:
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")
         self._server = bus.serve(self._settings.conductor_topic, self._host, Endpoint(self))
         self._heartbeat = Heartbeat(conf, database, NAME)
-        self._due = threading.Thread(target=self._look_for_due, name="due-audits", daemon=True)
+        self._due = DueLoop(conf, database, self._stopped, NAME, self._host, self._found)
 
     def start(self) -> None:
         """Bring the tables in line, then serve."""
@@ -149,21 +146,29 @@ class DecisionEngineService:
         """What can be asked without running an audit."""
         return self._questions
 
-    def trigger(self, uuid: str, origin: Mapping[str, Any] | None = None) -> None:
-        """Have a worker run an audit, unless one of this engine has it already."""
+    def trigger(
+        self, uuid: str, origin: Mapping[str, Any] | None = None, owners: Collection[str] = ()
+    ) -> None:
+        """Have a worker run an audit, unless one of this engine has it already.
+
+        What one of the ``owners`` was running is taken over.
+        """
         with self._claiming:
             if uuid in self._claimed:
                 return
             self._claimed.add(uuid)
         try:
-            self._workers.submit(self._run, uuid, origin)
-        except RuntimeError:  # stopping: the audit stays PENDING for the next engine
+            self._workers.submit(self._run, uuid, origin, owners)
+        except RuntimeError:  # stopping: the audit waits for the next engine
             LOG.info("audit %s is left for another decision engine", uuid)
             self._claimed.discard(uuid)
 
-    def _run(self, uuid: str, origin: Mapping[str, Any] | None) -> None:
+    def _found(self, uuid: str, dead: Collection[str]) -> None:
+        self.trigger(uuid, owners=dead)
+
+    def _run(self, uuid: str, origin: Mapping[str, Any] | None, owners: Collection[str]) -> None:
         try:
-            self._runner.run(context.for_job(uuid, origin), uuid)
+            self._runner.run(context.for_job(uuid, origin), uuid, owners)
         except WatcherError as error:
             LOG.warning("audit %s is left as it is: %s", uuid, error)
         except Exception:  # the edge: a worker thread must not lose the error
@@ -171,53 +176,6 @@ class DecisionEngineService:
         finally:
             with self._claiming:
                 self._claimed.discard(uuid)
-
-    def _look_for_due(self) -> None:
-        """Audits that wait and nobody runs are found here; expired plans are superseded."""
-        expire_at = timeutils.utcnow()
-        lost = False
-        while not self._stopped.is_set():
-            try:
-                for uuid in self._waiting():
-                    self.trigger(uuid)
-                if timeutils.utcnow() >= expire_at:
-                    self._supersede_expired()
-                    interval_s = self._settings.check_periodic_interval
-                    expire_at = timeutils.utcnow() + timedelta(seconds=interval_s)
-                lost = False
-            except WatcherError as error:
-                if not lost:
-                    LOG.warning("looking for due audits: %s", error)
-                lost = True
-            except Exception:  # the edge: the due loop must outlive a lost database
-                LOG.exception("looking for due audits failed")
-            self._stopped.wait(self._settings.continuous_audit_interval)
-
-    def _waiting(self) -> list[str]:
-        """Audits whose message was lost, and those that this host was running when it died."""
-        audits = models.Audit
-        lost = and_(audits.state == "PENDING", audits.audit_type == "ONESHOT")
-        mine = or_(audits.hostname.is_(None), audits.hostname == self._host)
-        left = and_(audits.state == "ONGOING", audits.audit_type != "CONTINUOUS", mine)
-        with self._database.reading() as session:
-            return [row.uuid for row in store.every(session, audits, or_(lost, left))]
-
-    def _supersede_expired(self) -> None:
-        hours = self._settings.action_plan_expiry
-        if not hours:
-            return
-        plans = models.ActionPlan
-        limit = timeutils.utcnow() - timedelta(hours=hours)
-        with self._database.writing() as session:
-            expired = store.every(
-                session, plans, plans.state == "RECOMMENDED", plans.created_at < limit
-            )
-            for plan in expired:
-                try:
-                    message = f"Not started within {hours} hours."
-                    store.transition(session, plan, "SUPERSEDED", message)
-                except LostRace as error:
-                    LOG.info("action plan %s is not superseded: %s", plan.uuid, error)
 
 
 class Endpoint:

@@ -176,7 +176,7 @@ def test_a_wrong_question_about_the_model_is_refused(
 
 
 @pytest.mark.parametrize("body", [None, {}, [], "x", b"null", {"alarm": {"state": "alarm"}}])
-@pytest.mark.parametrize("state", ["PENDING", "SUCCEEDED"])
+@pytest.mark.parametrize("state", ["PENDING", "ONGOING", "SUCCEEDED", "FAILED"])
 def test_an_alarm_triggers_an_event_audit(bench: Bench, body: Any, state: str) -> None:
     audit = bench.audit(audit_type="EVENT", state=state, name="alarm")
     for ident in (audit.uuid, "alarm"):
@@ -184,10 +184,26 @@ def test_an_alarm_triggers_an_event_audit(bench: Bench, body: Any, state: str) -
         assert answer.body == b""
         assert answer.headers["Content-Length"] == "0"
     assert bench.told() == [("trigger_audit", audit.uuid)] * 2
-    assert bench.row(models.Audit, audit.uuid).state == state
+    row = bench.row(models.Audit, audit.uuid)
+    assert (row.state, row.next_run_time is not None) == (state, True)
 
 
-@pytest.mark.parametrize("state", ["ONGOING", "FAILED", "CANCELLED", "SUSPENDED"])
+@pytest.mark.parametrize(
+    ("start_h", "end_h", "status"), [(1, None, 400), (None, -1, 400), (-1, 1, 202), (None, 1, 202)]
+)
+def test_an_alarm_outside_the_time_of_its_audit_is_refused(
+    bench: Bench, start_h: int | None, end_h: int | None, status: int
+) -> None:
+    times = {
+        name: utcnow() + datetime.timedelta(hours=hours)
+        for name, hours in (("start_time", start_h), ("end_time", end_h))
+        if hours is not None
+    }
+    audit = bench.audit(audit_type="EVENT", **times)
+    bench.call("POST", f"/v1/webhooks/{audit.uuid}", {}, status=status)
+
+
+@pytest.mark.parametrize("state", ["CANCELLED", "SUSPENDED"])
 def test_an_event_audit_that_is_not_ready_is_400(bench: Bench, state: str) -> None:
     audit = bench.audit(audit_type="EVENT", state=state)
     assert state in bench.fails(f"/v1/webhooks/{audit.uuid}", 400, "POST", body={})
@@ -230,10 +246,11 @@ def test_with_the_bus_down_requests_are_kept_for_later(
     plan = without_bus.plan()
     without_bus.call("POST", f"/v1/action_plans/{plan.uuid}/start", {}, status=200)
     assert without_bus.get(f"/v1/action_plans/{plan.uuid}")["state"] == "PENDING"
-    assert caplog.text.count("picked up later") == 2
+    audit = without_bus.audit(audit_type="EVENT")
+    without_bus.call("POST", f"/v1/webhooks/{audit.uuid}", {}, status=202)
+    assert without_bus.row(models.Audit, audit.uuid).next_run_time is not None
+    assert caplog.text.count("picked up later") == 3
 
 
 def test_with_the_bus_down_what_cannot_be_kept_is_503(without_bus: Bench) -> None:
-    audit = without_bus.audit(audit_type="EVENT")
-    assert without_bus.fails(f"/v1/webhooks/{audit.uuid}", 503, "POST", body={})
     assert without_bus.fails("/v1/strategies/dummy/state", 503)

@@ -36,6 +36,10 @@ def add(watcher, strategy="v_idle", **values):
         return store.add(session, Audit(**given)).uuid
 
 
+def alarm(watcher, uuid):
+    watcher.app.post_json(f"/v1/webhooks/{uuid}", {}, headers={"X-Roles": "admin"}, status=202)
+
+
 def plans(watcher, uuid):
     return watcher.get(f"/v1/action_plans?audit_uuid={uuid}")["action_plans"]
 
@@ -52,7 +56,7 @@ def engine(watcher, host):
         watcher.applier._wires.clients,
     )
     made = DecisionEngineService(*parts)
-    made._host = made._heartbeat._host = host
+    made._host = made._heartbeat._host = made._due._host = host
     object.__setattr__(made._runner, "host", host)
     made.start()
     try:
@@ -92,10 +96,9 @@ def test_a_message_that_comes_again_when_the_audit_has_ended_does_nothing(watche
 def test_an_event_audit_runs_again_each_time_it_is_rung_for(watcher, thoughts):
     thoughts.go.set()
     uuid = add(watcher, "v_thinks", audit_type="EVENT")
-    for _ in range(2):
-        watcher.engine.trigger(uuid)
-        until(lambda: not watcher.engine._claimed)
-    assert thoughts.runs == [1, 1]
+    for runs in (1, 2):
+        alarm(watcher, uuid)
+        until(lambda runs=runs: len(thoughts.runs) == runs and not watcher.engine._claimed)
     assert watcher.get(f"/v1/audits/{uuid}")["state"] == "SUCCEEDED"
 
 
@@ -119,18 +122,22 @@ def test_two_engines_run_an_audit_once(watcher, thoughts):
 
 
 def test_an_engine_that_starts_again_runs_what_it_has_left_and_nothing_of_others(watcher):
-    left = add(watcher, state="ONGOING", hostname="there", audit_type="EVENT")
-    once = add(watcher, state="ONGOING", hostname="there")
-    others = add(watcher, state="ONGOING", hostname="elsewhere")
-    every_time = add(
-        watcher, state="ONGOING", hostname="there", audit_type="CONTINUOUS", interval="60"
-    )
+    since = timeutils.utcnow()
+    running = {"state": "ONGOING", "running_since": since, "epoch": 1}
+    left = add(watcher, hostname="there", audit_type="EVENT", **running)
+    once = add(watcher, hostname="there", **running)
+    others = add(watcher, hostname="elsewhere", **running)
+    soon = since + timedelta(hours=1)
+    more = {"audit_type": "CONTINUOUS", "interval": "60", "next_run_time": soon}
+    every_time = add(watcher, hostname="there", **running, **more)
     with engine(watcher, "there"):
         assert watcher.ended("audits", once)["state"] == "SUCCEEDED"
         row = watcher.ended("audits", left)
+        until(lambda: len(plans(watcher, every_time)) == 1)
     assert (row["state"], row["status_message"]) == ("SUCCEEDED", "There is nothing to do.")
     assert watcher.get(f"/v1/audits/{others}")["state"] == "ONGOING"
-    assert watcher.get(f"/v1/audits/{every_time}")["state"] == "ONGOING"
+    continuous = watcher.get(f"/v1/audits/{every_time}")
+    assert (continuous["state"], continuous["next_run_time"]) == ("ONGOING", soon.isoformat())
     with watcher.database.writing() as session:
         for uuid in (others, every_time):
             store.transition(session, store.get(session, Audit, uuid), "CANCELLED")
@@ -166,10 +173,15 @@ def add_done(session):
     return store.add(session, Audit(goal_id=goal.id, strategy_id=plugin.id, **given)).uuid
 
 
+def expire(watcher):
+    watcher.engine._due._expire_at_s = 0.0
+    watcher.engine._due.look()
+
+
 def test_plans_that_nobody_started_in_time_are_superseded(watcher):
     old, young = plan(watcher, "RECOMMENDED", 25), plan(watcher, "RECOMMENDED", 23)
     done = plan(watcher, "FAILED", 25)
-    watcher.engine._supersede_expired()
+    expire(watcher)
     row = watcher.get(f"/v1/action_plans/{old}")
     assert (row["state"], row["status_message"]) == ("SUPERSEDED", "Not started within 24 hours.")
     assert watcher.get(f"/v1/action_plans/{young}")["state"] == "RECOMMENDED"
@@ -181,7 +193,7 @@ def test_no_plan_is_superseded_when_expiry_is_off(watcher):
     old = plan(watcher, "RECOMMENDED", 1000)
     conf.set_override("action_plan_expiry", 0, "watcher_decision_engine")
     try:
-        watcher.engine._supersede_expired()
+        expire(watcher)
     finally:
         conf.clear_override("action_plan_expiry", "watcher_decision_engine")
     assert watcher.get(f"/v1/action_plans/{old}")["state"] == "RECOMMENDED"
@@ -226,7 +238,8 @@ def test_an_engine_stops_while_the_database_is_away_and_leaves_its_audit_to_its_
         uuid = add(watcher, "v_thinks", state="SUSPENDED")
         with watcher.database.writing() as session:
             row = store.get(session, Audit, uuid)
-            store.transition(session, row, "ONGOING", hostname="there")
+            since = timeutils.utcnow()
+            store.transition(session, row, "ONGOING", hostname="there", running_since=since)
         audit = row
 
         @contextlib.contextmanager

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of watcher.core.schedule."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from watcher.core.errors import BadInterval
-from watcher.core.schedule import MAXIMUM_LENGTH, MAXIMUM_S, check_interval, next_time
+from watcher.core.schedule import (
+    MAXIMUM_LENGTH,
+    MAXIMUM_S,
+    check_interval,
+    first_time,
+    following,
+    next_time,
+    retry_delay_s,
+)
 
 NOON = datetime(2026, 3, 1, 12, 0, 0)
 
@@ -104,3 +112,35 @@ def test_cron_text_with_years_ends():
 def test_wrong_seconds_in_a_row_are_refused_when_it_runs():
     with pytest.raises(BadInterval):
         next_time("0", NOON)
+
+
+def test_an_audit_by_seconds_is_due_at_its_start_and_one_by_cron_at_the_first_hit_after_it():
+    assert first_time("60", NOON) == NOON
+    assert first_time("0 13 * * *", NOON) == NOON.replace(hour=13)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "minutes"), [(0, 10), (1, 10), (599, 10), (600, 20), (601, 20), (6000, 110)]
+)
+def test_after_a_pause_the_old_rhythm_goes_on_and_missed_runs_are_dropped(late_s, minutes):
+    now = NOON + timedelta(seconds=late_s)
+    assert following("600", NOON, now) == NOON + timedelta(minutes=minutes)
+
+
+def test_cron_text_keeps_its_own_rhythm():
+    assert following("*/15 * * * *", NOON, NOON.replace(hour=17, minute=1)) == NOON.replace(
+        hour=17, minute=15
+    )
+
+
+@pytest.mark.parametrize(
+    ("failures", "until_due_s", "delay_s"),
+    [
+        *((1, 7200, 60), (2, 7200, 120), (5, 7200, 960), (7, 7200, 3600), (1000, 7200, 3600)),
+        *((1, 10, 10), (2, 10, 20), (20, 10, 3600), (1, -5, 1)),
+    ],
+)
+def test_a_run_that_fails_is_tried_again_after_a_pause_that_doubles(
+    failures, until_due_s, delay_s
+):
+    assert retry_delay_s(failures, until_due_s) == delay_s

@@ -14,7 +14,7 @@ from watcher.api.expose import Call
 from watcher.api.resources.audit_templates import check_pair, checked_name
 from watcher.core import parameters, schedule
 from watcher.core.errors import BadInterval, Invalid, NotFound
-from watcher.db import models, store
+from watcher.db import clock, models, store
 
 TYPES = ("ONESHOT", "CONTINUOUS", "EVENT")
 NAME_LENGTH = 63
@@ -64,6 +64,7 @@ def build(call: Call, body: AuditPost) -> models.Audit:
         scope=template.scope if template else [],
         auto_trigger=bool(body.auto_trigger),
         force=bool(body.force),
+        next_run_time=_first_run(call, body, start),
         start_time=start,
         end_time=end,
         template_uuid=template.uuid if template else None,
@@ -119,6 +120,31 @@ def _check_schedule(body: AuditPost) -> None:
         for name in ("interval", "start_time", "end_time"):
             if getattr(body, name) is not None:
                 raise Invalid(f"a ONESHOT audit runs once and at once: it takes no {name}")
+
+
+def _first_run(call: Call, body: AuditPost, start: datetime | None) -> datetime | None:
+    """When a CONTINUOUS audit is due first: at its start, or when its cron text says so after it.
+
+    Raises BadInterval for an interval that gives no schedule.
+    """
+    interval = checked_interval(body.interval)
+    if body.audit_type != "CONTINUOUS" or interval is None:
+        return None
+    now = clock.now(call.session)
+    return schedule.first_time(interval, max(start or now, now))
+
+
+def next_run(call: Call, audit: models.Audit, changed: Mapping[str, Any]) -> datetime | None:
+    """When a CONTINUOUS audit is due after its interval or start was changed.
+
+    One that has run is due an interval from now, or by its cron text; no run is added.
+    """
+    interval = changed.get("interval", audit.interval)
+    start = changed.get("start_time", audit.start_time)
+    now = clock.now(call.session)
+    if audit.hostname is None or (start is not None and start > now):
+        return schedule.first_time(interval, max(start or now, now))
+    return schedule.next_time(interval, now)
 
 
 def _template(call: Call, body: AuditPost) -> models.AuditTemplate | None:

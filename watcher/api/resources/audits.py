@@ -94,7 +94,10 @@ def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     to = values.pop("state", None)
     if moves:
         _check_move(audit, to)
-    store.change(call.session, audit, **_changed(audit, values))
+    changed = _changed(audit, values)
+    if audit.audit_type == "CONTINUOUS" and changed.keys() & {"interval", "start_time"}:
+        changed["next_run_time"] = audit_request.next_run(call, audit, changed)
+    store.change(call.session, audit, **changed)
     if moves:
         _move(call, audit, to)
     return call.shown(AUDITS, audit)

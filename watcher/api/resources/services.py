@@ -4,12 +4,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from oslo_utils import timeutils
-
 from watcher.api import paging, types
 from watcher.api.expose import Call, expose
 from watcher.api.views import Resource, Stamped, attr
-from watcher.db import models
+from watcher.db import clock, models
 
 
 class ServiceView(Stamped):
@@ -24,7 +22,7 @@ class ServiceView(Stamped):
 
 def _judge(call: Call, rows: Sequence[models.Service]) -> None:
     """Say of each daemon whether its last sign of life is recent enough."""
-    now = timeutils.utcnow()
+    now = clock.now(call.session)
     for row in rows:
         seen = row.last_seen_up or row.updated_at or row.created_at
         late = (now - seen).total_seconds() > call.api.conf.service_down_time

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run leaves in the database: a plan, and what becomes of the plans before it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from oslo_utils import uuidutils
+from sqlalchemy.orm import Session
+
+from watcher.core.errors import LostRace
+from watcher.core.plan import Plan
+from watcher.db import clock, models, store
+from watcher.db.models import ActionPlan, Audit
+from watcher.decision_engine import claims
+
+LOG = logging.getLogger(__name__)
+
+NOTHING_TO_DO = "There is nothing to do."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: ``said`` is what is to be told of it, "" for nothing.
+
+    ``indicators`` and ``global_efficacy`` are those of ``watcher.core.goals.efficacy``.
+    """
+
+    strategy: str
+    plan: Plan
+    said: str
+    indicators: Sequence[dict[str, Any]]
+    global_efficacy: list[dict[str, Any]]
+
+    @property
+    def message(self) -> str | None:
+        """The status message of the audit; an empty plan always has a reason."""
+        return self.said or (None if self.plan.actions else NOTHING_TO_DO)
+
+
+def record(session: Session, claimed: Audit, outcome: Outcome) -> ActionPlan:
+    """Plan, actions, indicators and the end of the run: all of it, or LostRace.
+
+    With auto_trigger a plan that has something to do becomes PENDING; the caller rings.
+    """
+    audit = claims.held(session, claimed)
+    row = _add_plan(session, audit, outcome)
+    if audit.audit_type == "CONTINUOUS":
+        _replace_older(session, audit, row)
+        store.change(
+            session, audit, running_since=None, failures=0, status_message=outcome.message
+        )
+    else:
+        store.transition(session, audit, "SUCCEEDED", outcome.message, running_since=None)
+    if audit.auto_trigger and outcome.plan.actions:
+        store.transition(session, row, "PENDING")
+    return row
+
+
+def _add_plan(session: Session, audit: Audit, outcome: Outcome) -> ActionPlan:
+    idle = not outcome.plan.actions
+    row = ActionPlan(
+        audit_id=audit.id,
+        strategy_id=store.get(session, models.Strategy, outcome.strategy).id,
+        state="SUCCEEDED" if idle else "RECOMMENDED",
+        global_efficacy=outcome.global_efficacy,
+        status_message=outcome.message if idle else None,
+    )
+    store.add(session, row)
+    _add_actions(session, row, outcome.plan)
+    store.add_all(
+        session,
+        (models.EfficacyIndicator(action_plan_id=row.id, **one) for one in outcome.indicators),
+    )
+    return row
+
+
+def _add_actions(session: Session, plan_row: ActionPlan, plan: Plan) -> None:
+    """Every action's row, its parents told by uuid, in the plan's order."""
+    identities = [uuidutils.generate_uuid() for _ in plan.actions]
+    rows = [
+        models.Action(
+            uuid=identities[position],
+            action_plan_id=plan_row.id,
+            action_type=action.type,
+            input_parameters=action.input_parameters,
+            parents=[identities[parent] for parent in parents],
+            position=position,
+            state="PENDING",
+        )
+        for position, (action, parents) in enumerate(zip(plan.actions, plan.parents, strict=True))
+    ]
+    store.add_all(session, rows)
+
+
+def _replace_older(session: Session, audit: Audit, row: ActionPlan) -> None:
+    """Cancel what earlier runs of the audit recommended, and what they have left to be begun.
+
+    A plan that somebody starts at this moment is left to him.
+    """
+    states = ("RECOMMENDED", "PENDING") if audit.auto_trigger else ("RECOMMENDED",)
+    older = (
+        ActionPlan.audit_id == audit.id,
+        ActionPlan.id != row.id,
+        ActionPlan.state.in_(states),
+    )
+    for plan in store.every(session, ActionPlan, *older):
+        try:
+            store.transition(session, plan, "CANCELLED", f"Replaced by action plan {row.uuid}.")
+        except LostRace as error:
+            LOG.info("action plan %s is not replaced: %s", plan.uuid, error)
+
+
+def supersede_expired(session: Session, hours: int) -> None:
+    """The plans that were recommended longer ago than so many hours become SUPERSEDED."""
+    limit = clock.now(session) - timedelta(hours=hours)
+    expired = (ActionPlan.state == "RECOMMENDED", ActionPlan.created_at < limit)
+    for plan in store.every(session, ActionPlan, *expired):
+        try:
+            store.transition(session, plan, "SUPERSEDED", f"Not started within {hours} hours.")
+        except LostRace as error:
+            LOG.info("action plan %s is not superseded: %s", plan.uuid, error)
