@@ -33,9 +33,19 @@ from watcher.core.errors import (
 )
 
 SHARED = "watcher_clients_auth"
-SERVICE_TYPES = {"nova": "compute", "placement": "placement", "keystone": "identity"}
+SERVICE_TYPES = {
+    "nova": "compute",
+    "placement": "placement",
+    "keystone": "identity",
+    "cinder": "block-storage",
+    "ironic": "baremetal",
+}
 OLDEST_NOVA = (2, 56)
 PLACEMENT_VERSION = "1.29"
+CINDER_VERSION = "3.59"
+"""Block storage microversion of every request; any Cinder since 2019 knows it."""
+IRONIC_VERSION = "1.31"
+"""Bare metal microversion of every request: power changes with a time limit, and soft ones."""
 TRANSIENT = frozenset({429, 502, 503, 504})
 """HTTP answers after which the same question may be asked again."""
 TLS_OPTIONS = ("cafile", "certfile", "keyfile", "insecure", "timeout")
@@ -52,6 +62,8 @@ def _service_group(name: str, title: str, *options: cfg.Opt, interface: str) -> 
         },
     )
     cfg.set_defaults(adapter, service_type=SERVICE_TYPES[name])
+    if name == "ironic":  # its catalog entry is the root, below which there are versions
+        cfg.set_defaults(adapter, min_version="1", max_version="latest")
     return Group(name, title, [*options, *adapter, *_credentials()], _password())
 
 
@@ -95,6 +107,49 @@ OPTIONS = (
     ),
     _service_group("placement", "The placement service", interface="interface"),
     _service_group("keystone", "The identity service", interface="interface"),
+    _service_group(
+        "cinder",
+        "The block storage service",
+        cfg.IntOpt(
+            "migration_max_retries",
+            default=180,
+            min=1,
+            help="Looks at a volume without any change after which its migration or retype counts"
+            " as failed; time for its size comes on top.",
+        ),
+        cfg.FloatOpt(
+            "migration_interval",
+            default=10.0,
+            min=0.1,
+            help="Seconds between two looks at a volume that is moved.",
+        ),
+        cfg.FloatOpt(
+            "migration_seconds_per_gb",
+            default=60.0,
+            min=0,
+            help="Seconds that copying one GiB of a volume may take at most; Cinder tells no"
+            " progress of a copy.",
+        ),
+        interface="endpoint_type",
+    ),
+    _service_group(
+        "ironic",
+        "The bare metal service",
+        cfg.IntOpt(
+            "power_max_retries",
+            default=60,
+            min=1,
+            help="Looks at a machine, or at its compute service, after which a change of power"
+            " counts as failed.",
+        ),
+        cfg.FloatOpt(
+            "power_interval",
+            default=10.0,
+            min=0.1,
+            help="Seconds between two looks at a machine whose power is switched.",
+        ),
+        interface="endpoint_type",
+    ),
 )
 
 
@@ -127,6 +182,27 @@ class Clients:
     def placement(self) -> Adapter:
         """Placement's API as plain HTTP."""
         return self._once("placement", lambda: self._adapter("placement", PLACEMENT_VERSION))
+
+    @property
+    def block_storage(self) -> Adapter:
+        """Cinder's API as plain HTTP; its errors are those of ``translated("cinder")``."""
+        return self._once("block_storage", lambda: self._adapter("cinder", CINDER_VERSION))
+
+    @property
+    def bare_metal(self) -> Adapter:
+        """Ironic's API as plain HTTP; its errors are those of ``translated("ironic")``."""
+        return self._once("bare_metal", lambda: self._adapter("ironic", IRONIC_VERSION))
+
+    @cached_property
+    def volume_polls(self) -> tuple[int, float, float]:
+        """Looks without change at a volume on the move, seconds between, seconds for each GiB."""
+        own = self._conf.cinder
+        return own.migration_max_retries, own.migration_interval, own.migration_seconds_per_gb
+
+    @cached_property
+    def power_polls(self) -> tuple[int, float]:
+        """How many looks a change of power may take, and the seconds between two."""
+        return self._conf.ironic.power_max_retries, self._conf.ironic.power_interval
 
     @cached_property
     def nova_retries(self) -> tuple[int, float]:
@@ -208,6 +284,10 @@ def _passing(error: BaseException) -> bool:
     return isinstance(error, _Passing)
 
 
+class Absent(ServiceDown):
+    """Keystone's catalog does not have the service: this cloud has none, or it is misnamed."""
+
+
 class _Passing(ServiceDown):
     """No answer this time; the same request may succeed in a moment."""
 
@@ -224,7 +304,7 @@ class _Missing(NotFound):
 def translated(service: str) -> Iterator[None]:
     """Turn what keystoneauth and novaclient raise into ours, with the service's own text.
 
-    ``service`` is a section's name: nova, placement, keystone. Raises ServiceDown for no
+    ``service`` is a section's name: nova, cinder, ironic, ... Raises ServiceDown for no
     connection, refused credentials, 429 and 5xx; NotFound, Conflict, Forbidden, Invalid for the
     answers of those names. The foreign error is the ``__cause__``.
     """
@@ -239,7 +319,7 @@ def translated(service: str) -> Iterator[None]:
             f"credentials in [{service}] or [{SHARED}] cannot be used: {_line(error)}"
         ) from error
     except keystone_errors.CatalogException as error:
-        raise ServiceDown(
+        raise Absent(
             f"{service.title()} is not in Keystone's catalog: {_line(error)} Check region_name,"
             f" valid_interfaces and endpoint_override in [{service}]"
         ) from error

@@ -42,6 +42,17 @@ class Strategy(Protocol[P]):
         ...
 
 
+def models_of(strategy: Any, parameters: Any) -> tuple[str, ...]:
+    """What a strategy reads besides compute: out of ``storage`` and ``baremetal``.
+
+    A strategy that does has a method ``models(parameters)`` saying so.
+    """
+    declared = getattr(strategy, "models", None)
+    if declared is None or parameters is None:
+        return ()
+    return tuple(declared(parameters))
+
+
 @runtime_checkable
 class Planner(Protocol):
     """Orders a solution; pure. Built with its options as keyword arguments."""

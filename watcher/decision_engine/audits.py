@@ -20,15 +20,15 @@ from watcher.core.errors import Invalid, LostRace, NotFound, ServiceDown, Watche
 from watcher.core.goals import Goal, efficacy
 from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
-from watcher.core.protocols import Strategy
+from watcher.core.protocols import Strategy, models_of
 from watcher.core.solution import Action, Solution
 from watcher.datasources.choice import DataSources
 from watcher.db import store
 from watcher.db.engine import Database, after_commit
 from watcher.db.models import Audit
 from watcher.decision_engine import claims, record
-from watcher.decision_engine.keeper import Keeper
 from watcher.decision_engine.selection import choose
+from watcher.decision_engine.snapshots import Snapshots
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier
 
@@ -59,7 +59,7 @@ class Runner:
     database: Database
     announcer: Announcer
     applier: Applier
-    keeper: Keeper
+    snapshots: Snapshots
     sources: DataSources
     host: str
     stopped: threading.Event
@@ -118,8 +118,8 @@ class Runner:
         spec = parameter_rules.schema(strategy.parameters)
         given = parameter_rules.with_defaults(spec, audit.parameters or {})
         values = parameter_rules.parse(strategy.parameters, given)
-        max_age_s = self.conf["watcher_cluster_data_model_collectors.compute"].max_age
-        cluster, notes = scope.apply(self.keeper.snapshot(max_age_s), audit.scope or [])
+        snapshot = self.snapshots.gather(models_of(strategy, values))
+        cluster, notes = scope.apply(snapshot, audit.scope or [])
         queries = strategy.queries(values)
         metrics = self.sources.fetch(queries, cluster, strategy=name) if queries else Metrics()
         metrics.require(query for query in queries if query.required)

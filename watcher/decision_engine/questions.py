@@ -10,10 +10,11 @@ from watcher import plugins
 from watcher.core import scope
 from watcher.core.cluster import Cluster, InstanceState
 from watcher.core.errors import NotFound, StaleCluster
+from watcher.core.protocols import models_of
 from watcher.datasources.choice import DataSources
 from watcher.db import models, store
 from watcher.db.engine import Database
-from watcher.decision_engine.keeper import Keeper
+from watcher.decision_engine.snapshots import KINDS, Snapshots
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Questions:
     """What the decision engine can be asked over RPC without running an audit."""
 
     database: Database
-    keeper: Keeper
+    snapshots: Snapshots
     sources: DataSources
 
     def strategy_info(self, name: str) -> list[dict[str, Any]]:
@@ -30,10 +31,11 @@ class Questions:
         required = parameters_of(strategy)
         queries = [] if required is None else list(strategy.queries(required))
         source, metrics = self.sources.state(queries, strategy=name)
+        needed = models_of(strategy, required)
+        there = {kind: self.snapshots.available(kind, wanted=kind in needed) for kind in KINDS}
         models_state = [
-            {"compute_model": "available" if self.keeper.latest is not None else "not available"},
-            {"storage_model": "not available"},
-            {"baremetal_model": "not available"},
+            {f"{kind}_model": "available" if found else "not available"}
+            for kind, found in there.items()
         ]
         rows = (
             ("Datasource", source, True),
@@ -53,7 +55,7 @@ class Questions:
         """
         if kind != "compute":
             raise NotFound("Data model", kind)
-        cluster = self.keeper.latest
+        cluster = self.snapshots.latest
         if cluster is None:
             raise StaleCluster("the cluster has not been read yet; try again in a moment")
         if audit_uuid is not None:

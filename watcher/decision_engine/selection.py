@@ -3,7 +3,8 @@
 
 The order is fixed: alphabetical by plugin name (contract rest-api 15.3). A strategy can when it
 needs no parameter that the audit cannot have given and each required metric is mapped by a data
-source.
+source. Strategies that read more than compute (storage, bare metal) are chosen only for goals that
+no other serves: to ask for balanced load is not to ask for other volume types.
 """
 
 from oslo_config import cfg
@@ -19,6 +20,12 @@ def candidates(goal: str) -> list[str]:
     return [name for name, one in plugins.strategies().items() if one.goal == goal]
 
 
+def _automatic(goal: str) -> list[str]:
+    names = candidates(goal)
+    plain = [name for name in names if not hasattr(plugins.strategies()[name], "models")]
+    return plain or names
+
+
 def choose(goal: str, sources: DataSources, conf: cfg.ConfigOpts) -> str:
     """The name of the strategy; Invalid, with what each one lacks, when none can."""
     configured = conf.watcher_strategies.defaults.get(goal)
@@ -30,7 +37,7 @@ def choose(goal: str, sources: DataSources, conf: cfg.ConfigOpts) -> str:
             )
         return str(configured)
     lacking = []
-    for name in candidates(goal):
+    for name in _automatic(goal):
         reason = _lacks(name, sources)
         if not reason:
             return name

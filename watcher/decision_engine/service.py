@@ -9,16 +9,15 @@ from typing import Any
 
 from oslo_config import cfg
 
-from watcher import config, context, plugins
+from watcher import config, context
 from watcher.clients.session import Clients
 from watcher.core.errors import WatcherError
 from watcher.datasources.choice import DataSources
 from watcher.db.engine import Database
 from watcher.db.heartbeat import Heartbeat
-from watcher.decision_engine import sync
+from watcher.decision_engine import snapshots, sync
 from watcher.decision_engine.audits import Runner
 from watcher.decision_engine.due import DueLoop
-from watcher.decision_engine.keeper import Keeper
 from watcher.decision_engine.questions import Questions
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier, expected
@@ -67,25 +66,7 @@ OPTIONS = (
             ),
         ],
     ),
-    config.Group(
-        "watcher_cluster_data_model_collectors.compute",
-        "The snapshot of the compute hosts and instances",
-        [
-            cfg.IntOpt(
-                "period",
-                default=3600,
-                min=1,
-                help="Seconds between full readings in the background.",
-            ),
-            cfg.IntOpt(
-                "max_age",
-                default=0,
-                min=0,
-                help="Seconds that the snapshot an audit works on may be old; an older one is read"
-                " anew before the audit. 0 reads the cloud for every audit.",
-            ),
-        ],
-    ),
+    *snapshots.OPTIONS,
 )
 
 
@@ -107,14 +88,13 @@ class DecisionEngineService:
         self._stopped = threading.Event()
         self._claimed: set[str] = set()
         self._claiming = threading.Lock()
-        period_s = conf["watcher_cluster_data_model_collectors.compute"].period
-        self._keeper = Keeper(plugins.load(plugins.COLLECTORS)["compute"](clients, conf), period_s)
+        self._snapshots = snapshots.Snapshots.configured(clients, conf)
         sources = DataSources(conf)
         applier = Applier(bus)
         self._runner = Runner(
-            conf, database, announcer, applier, self._keeper, sources, conf.host, self._stopped
+            conf, database, announcer, applier, self._snapshots, sources, conf.host, self._stopped
         )
-        self._questions = Questions(database, self._keeper, sources)
+        self._questions = Questions(database, self._snapshots, sources)
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")
         self._server = bus.serve(self._settings.conductor_topic, self._host, Endpoint(self))
         self._heartbeat = Heartbeat(conf, database, NAME)
@@ -123,7 +103,7 @@ class DecisionEngineService:
     def start(self) -> None:
         """Bring the tables in line, then serve."""
         sync.sync(self._database)
-        self._keeper.start()
+        self._snapshots.start()
         self._heartbeat.start()
         self._server.start()
         self._due.start()
@@ -133,7 +113,7 @@ class DecisionEngineService:
         """Take no more work; audits that run go on to their end."""
         self._stopped.set()
         self._server.stop()
-        self._keeper.stop()
+        self._snapshots.stop()
 
     def wait(self) -> None:
         """Until the audits that were running have ended."""

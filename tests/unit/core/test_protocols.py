@@ -2,7 +2,7 @@
 """Tests of watcher.core.protocols: a plugin satisfies one by its shape, it inherits nothing."""
 
 from watcher.core.plan import Plan
-from watcher.core.protocols import ActionHandler, DataSource, Planner, Strategy
+from watcher.core.protocols import ActionHandler, DataSource, Planner, Strategy, models_of
 from watcher.core.solution import Solution
 
 
@@ -44,3 +44,13 @@ def test_what_has_the_shape_of_a_planner_is_one():
 def test_neither_has_hands_nor_eyes():
     assert not isinstance(Still(), ActionHandler)
     assert not isinstance(InOrder(), DataSource)
+
+
+def test_a_strategy_that_reads_more_than_compute_says_so_for_its_parameters():
+    class Wide(Still):
+        def models(self, parameters):
+            return [parameters]
+
+    assert models_of(Still(), "x") == ()
+    assert models_of(Wide(), "storage") == ("storage",)
+    assert models_of(Wide(), None) == ()

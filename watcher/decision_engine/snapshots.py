@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The snapshots of all kinds of models, put together into the one cluster that an audit sees.
+
+Compute is always there. Storage and bare metal are read when a strategy needs them, side by side
+with it; a cloud without Cinder or Ironic does everything else as before.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from oslo_config import cfg, types
+
+from watcher import plugins
+from watcher.clients.session import Clients
+from watcher.config import Group
+from watcher.core.cluster import Cluster
+from watcher.core.errors import NotFound, StaleCluster
+from watcher.decision_engine.keeper import Keeper
+
+COMPUTE, STORAGE, BAREMETAL = KINDS = ("compute", "storage", "baremetal")
+
+_TITLES = {
+    COMPUTE: "The snapshot of the compute hosts and instances",
+    STORAGE: "The snapshot of the block storage pools and volumes",
+    BAREMETAL: "The snapshot of the bare metal machines",
+}
+
+
+def _group(kind: str) -> Group:
+    return Group(
+        f"{plugins.COLLECTORS}.{kind}",
+        _TITLES[kind],
+        [
+            cfg.IntOpt(
+                "period",
+                default=3600,
+                min=1,
+                help="Seconds between full readings in the background.",
+            ),
+            cfg.IntOpt(
+                "max_age",
+                default=0,
+                min=0,
+                help="Seconds that the snapshot an audit works on may be old; an older one is read"
+                " anew before the audit. 0 reads the cloud for every audit.",
+            ),
+        ],
+    )
+
+
+OPTIONS = (
+    *map(_group, KINDS),
+    Group(
+        "collector",
+        "Reading the cloud",
+        [
+            cfg.ListOpt(
+                "collector_plugins",
+                default=[COMPUTE, STORAGE],
+                item_type=types.String(choices=KINDS),
+                help="Models that are read in the background as well, out of compute, storage"
+                " and baremetal; the others are read when a strategy needs them.",
+            )
+        ],
+    ),
+)
+
+
+class Snapshots:
+    """The keepers of all kinds; used by all threads of a decision engine."""
+
+    def __init__(
+        self,
+        keepers: Mapping[str, Keeper[Any]],
+        max_ages_s: Callable[[str], float],
+        background: Collection[str] = (COMPUTE,),
+    ) -> None:
+        self._keepers = keepers
+        self._max_age_s = max_ages_s
+        self._background = {COMPUTE, *background}
+
+    @classmethod
+    def configured(cls, clients: Clients, conf: cfg.ConfigOpts) -> "Snapshots":
+        """A keeper for each collector that is installed, as configuration says."""
+        collectors = plugins.load(plugins.COLLECTORS)
+        keepers = {
+            kind: Keeper(
+                collectors[kind](clients, conf), conf[f"{plugins.COLLECTORS}.{kind}"].period
+            )
+            for kind in KINDS
+            if kind in collectors
+        }
+        return cls(
+            keepers,
+            lambda kind: float(conf[f"{plugins.COLLECTORS}.{kind}"].max_age),
+            conf.collector.collector_plugins,
+        )
+
+    def start(self) -> None:
+        """Begin to read those in the background that are to be read there."""
+        for kind, keeper in self._keepers.items():
+            if kind in self._background:
+                keeper.start()
+
+    def stop(self) -> None:
+        """End the threads."""
+        for keeper in self._keepers.values():
+            keeper.stop()
+
+    @property
+    def latest(self) -> Cluster | None:
+        """The last good snapshot of everything that was read, however old."""
+        cluster: Cluster | None = self._keeper(COMPUTE).latest
+        return None if cluster is None else self._joined(cluster, self._keepers)
+
+    def available(self, kind: str, *, wanted: bool = False) -> bool:
+        """Whether there is a snapshot of this kind; ``wanted`` reads it if there was none yet."""
+        keeper = self._keepers.get(kind)
+        if keeper is None:
+            return False
+        if wanted and keeper.latest is None:
+            try:
+                keeper.snapshot(self._max_age_s(kind))
+            except StaleCluster:
+                return False
+        return keeper.latest is not None
+
+    def gather(self, kinds: Iterable[str] = ()) -> Cluster:
+        """The cluster as young as configured, with these kinds besides compute.
+
+        Raises StaleCluster with the reason when one of them cannot be read.
+        """
+        wanted = {COMPUTE, *kinds}
+        with ThreadPoolExecutor(len(wanted), "snapshots") as pool:
+            reading = {
+                kind: pool.submit(self._keeper(kind).snapshot, self._max_age_s(kind))
+                for kind in KINDS
+                if kind in wanted
+            }
+        found = {kind: future.result() for kind, future in reading.items()}
+        cluster: Cluster = found.pop(COMPUTE)
+        return replace(cluster, **found) if found else cluster
+
+    def _joined(self, cluster: Cluster, kinds: Iterable[str]) -> Cluster:
+        others = {kind: self._keepers[kind].latest for kind in kinds if kind != COMPUTE}
+        there = {kind: found for kind, found in others.items() if found is not None}
+        return replace(cluster, **there) if there else cluster
+
+    def _keeper(self, kind: str) -> Keeper[Any]:
+        keeper = self._keepers.get(kind)
+        if keeper is None:
+            raise NotFound("Collector", kind)
+        return keeper
