@@ -7,7 +7,7 @@ from doc/source/generated, which git does not keep: ``tools/build_docs`` makes t
 
 import pathlib
 
-from tools.docs import lifecycles, plugins, settings
+from tools.docs import lifecycles, plugins, rest, settings
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "doc" / "source" / "generated"
 
@@ -23,6 +23,8 @@ def pages() -> dict[str, str]:
         "metrics.rst": plugins.metrics(),
         "options.rst": settings.options(),
         "policies.rst": settings.policies(),
+        "rest.rst": rest.reference(),
+        "openapi.json": rest.as_json(),
     }
 
 

@@ -9,7 +9,7 @@ session. Whatever is raised becomes the error envelope of contract rest-api 4.1.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -22,10 +22,8 @@ from oslo_utils import strutils
 from pecan.hooks import PecanHook
 from sqlalchemy.orm import Session
 from webob import Request, Response
-from wsme.rest.json import fromjson
-from wsme.types import Base as Body
 
-from watcher.api import strict, views
+from watcher.api import bodies, microversions, strict, types, views
 from watcher.api.policies import Policy
 from watcher.context import RequestContext
 from watcher.core import errors
@@ -49,19 +47,9 @@ STATUS: Mapping[type[errors.WatcherError], HTTPStatus] = {
 }
 """The families of the error tree and what they are called in HTTP."""
 
-_JSON_TYPES = frozenset({"application/json", "application/json-patch+json"})
+_OF_THE_BODY = frozenset({"Content-Type", "Content-Length"})
 
-
-class Patch:
-    """The body of an operation that takes a JSON patch; see ``watcher.api.patching``."""
-
-
-class Anything:
-    """The body of an operation that does not look at it, so long as it is JSON."""
-
-
-class Nothing(Body):
-    """The body of an operation without arguments: ``{}`` or nothing at all."""
+Answer = views.Item | views.Page | Callable[[Version], types.Schema] | None
 
 
 @dataclass(frozen=True)
@@ -69,35 +57,48 @@ class Operation:
     """One thing a client can do: a function of a resource and how it is reached.
 
     ``path`` holds the segments below ``/v1``; a segment in braces is an identifier and becomes a
-    positional argument. A body is the function's last positional argument. The rule is not asked
-    when the option of [api] named by ``switch`` is off.
+    positional argument. A body is the function's last positional argument. ``answer`` is what
+    comes back: an item, a page, or by version the schema of what is neither; None is nothing.
+    The rule is not asked when the option of [api] named by ``switch`` is off. Before the
+    microversion ``since`` an answer is NotAcceptable, or ``refusal``. ``finds`` says that NotFound
+    is an answer although no identifier is in the path.
     """
 
     function: Callable[..., Any]
     method: str
     path: tuple[str, ...]
     rule: str
-    query: frozenset[str]
-    body: type | None
-    status: HTTPStatus
-    switch: str | None
+    answer: Answer
+    query: tuple[str, ...] = ()
+    body: bodies.Kind = None
+    status: HTTPStatus = OK
+    switch: str | None = None
+    since: Version = microversions.BASE
+    refusal: type[errors.WatcherError] = errors.NotAcceptable
+    finds: bool = False
+
+    @property
+    def idents(self) -> tuple[str, ...]:
+        """The names of the identifiers in the path."""
+        return tuple(part[1:-1] for part in self.path if part.startswith("{"))
+
+    def check_version(self, version: Version) -> None:
+        """Raise the refusal when the negotiated microversion does not have this operation."""
+        if version < self.since:
+            raise self.refusal(
+                f"{self.method} /v1/{'/'.join(self.path)} needs microversion {self.since}"
+                f" or higher; the request asked for {version}"
+            )
 
 
 def expose(
-    method: str,
-    path: str,
-    rule: str,
-    *,
-    query: tuple[str, ...] = (),
-    body: type | None = None,
-    status: HTTPStatus = OK,
-    switch: str | None = None,
+    method: str, path: str, rule: str, answer: Answer = None, **more: Any
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Make a function an Operation; see there for the arguments."""
 
     def exposed(function: Callable[..., Any]) -> Operation:
         segments = tuple(filter(None, path.split("/")))
-        return Operation(function, method, segments, rule, frozenset(query), body, status, switch)
+        return Operation(function, method, segments, rule, answer, **more)
 
     return exposed
 
@@ -159,8 +160,10 @@ def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Requ
     context = caller(api, request)
     if operation.switch is None or api.conf.api[operation.switch]:
         api.policy.check(context, operation.rule)
+    version = request.context["version"]
     query = arguments(request, operation.query)
-    positional = (*idents, *_body(operation, request))
+    operation.check_version(version)
+    positional = (*idents, *bodies.read(operation.body, request, version))
     reading = operation.method == "GET"
     opened = api.database.reading() if reading else api.database.writing()
     with opened as session:
@@ -168,7 +171,7 @@ def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Requ
             api,
             session,
             context,
-            request.context["version"],
+            version,
             query,
             request.host_url,
             reading and _show_deleted(api, context, request),
@@ -200,10 +203,10 @@ def caller(api: Api, request: Request) -> RequestContext:
     return context
 
 
-def arguments(request: Request, allowed: frozenset[str]) -> dict[str, str]:
+def arguments(request: Request, allowed: Collection[str]) -> dict[str, str]:
     """The query arguments; Invalid for one that is unknown, repeated, or no text."""
     found = request.GET
-    unknown = sorted(set(found) - allowed)
+    unknown = sorted(set(found) - set(allowed))
     if unknown:
         known = f"known: {', '.join(sorted(allowed))}" if allowed else "there are none here"
         raise errors.Invalid(f"unknown query argument {', '.join(unknown)[:80]} ({known})")
@@ -217,29 +220,6 @@ def arguments(request: Request, allowed: frozenset[str]) -> dict[str, str]:
 def _show_deleted(api: Api, context: RequestContext, request: Request) -> bool:
     asked = strutils.bool_from_string(request.headers.get("X-Show-Deleted", ""))
     return asked and api.policy.allows(context, "admin_api")
-
-
-def _body(operation: Operation, request: Request) -> tuple[Any, ...]:
-    """The parsed body as a tuple of one, or of none when the operation takes none."""
-    if operation.body is None:
-        return ()
-    raw = request.body
-    optional = operation.body in (Nothing, Anything)
-    if not raw.strip():
-        if not optional:
-            raise errors.Invalid("the request needs a JSON body")
-        return ()
-    if request.content_type not in _JSON_TYPES:
-        raise webob.exc.HTTPUnsupportedMediaType("the body must be application/json")
-    value = strict.loads(raw)
-    if operation.body is Anything:
-        return ()
-    if operation.body is Patch:
-        return (value,)
-    if not isinstance(value, dict):
-        raise errors.Invalid("the body must be a JSON object")
-    parsed = fromjson(operation.body, value)
-    return () if operation.body is Nothing else (parsed,)
 
 
 def document(value: Any) -> Response:
@@ -269,14 +249,16 @@ def failure(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 def enveloped(response: Response) -> Response:
     """The response, in the error envelope if it is an error that has none.
 
-    The answer to a missing token keeps its own form, which clients know.
+    The answer to a missing token keeps its own form, which clients know. The headers are kept: the
+    error of a HEAD has no body to tell it by.
     """
     status = response.status_int
     if status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.UNAUTHORIZED:
         return response
     if b"error_message" in response.body:
         return response
-    return failure(status, response.status)
+    kept = {name: value for name, value in response.headers.items() if name not in _OF_THE_BODY}
+    return failure(status, response.status, kept)
 
 
 def status_of(error: type[BaseException]) -> HTTPStatus:

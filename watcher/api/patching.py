@@ -14,31 +14,25 @@ import jsonpatch
 import jsonpointer
 from wsme.types import UserType, validate_value
 
-from watcher.api import views
 from watcher.core.errors import BadPatch
 
+SETS, REMOVES = ("add", "replace"), "remove"
 _PATH = re.compile(r"(/[\w-]+)+")
-_OPERATIONS = frozenset({"add", "replace", "remove"})
+_OPERATIONS = frozenset({*SETS, REMOVES})
 _KEYS = frozenset({"op", "path", "value"})
 
 
 def apply(
-    patch: Any,
-    view: type[views.View],
-    current: Mapping[str, Any],
-    *,
-    also: Mapping[str, UserType] | None = None,
+    patch: Any, allowed: Mapping[str, UserType], current: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The patchable attributes after the patch, those it touches only.
+    """The attributes after the patch, those it touches only.
 
-    ``current`` holds the present values of the patchable attributes, as JSON; ``also`` the types
-    of attributes that can be patched although the view does not show them. A removed attribute
-    comes back as None. Raises BadPatch for anything that is no patch of these attributes and for
-    values of a wrong type.
+    ``allowed`` holds the types of the attributes that may be patched (``views.patchable``),
+    ``current`` their present values as JSON. A removed attribute comes back as None. Raises
+    BadPatch for anything that is no patch of these attributes and for values of a wrong type.
     """
     if not isinstance(patch, list):
         raise BadPatch("a patch must be a list of operations")
-    allowed = {**views.patchable(view), **(also or {})}
     touched = [_root(operation, allowed) for operation in patch]
     document = {name: current.get(name) for name in allowed}
     try:

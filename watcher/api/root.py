@@ -7,6 +7,7 @@ Pecan asks ``Root._route`` which controller serves a request, and calls that.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +16,7 @@ import webob.exc
 from microversion_parse import Version
 from webob import Request, Response
 
-from watcher.api import expose, microversions, strict
+from watcher.api import expose, microversions, openapi, strict
 from watcher.api.expose import Api, Operation
 from watcher.api.resources import (
     action_plans,
@@ -29,6 +30,7 @@ from watcher.api.resources import (
     strategies,
     webhooks,
 )
+from watcher.api.views import Resource
 from watcher.core.errors import NotFound
 
 FAMILIES: Mapping[str, tuple[ModuleType, Version]] = {
@@ -57,6 +59,19 @@ def operations() -> Iterator[Operation]:
         yield from (found for found in vars(module).values() if isinstance(found, Operation))
 
 
+def resources() -> Iterator[Resource]:
+    """Every resource that has rows."""
+    for module, _ in FAMILIES.values():
+        yield from (found for found in vars(module).values() if isinstance(found, Resource))
+
+
+@cache
+def description(version: Version) -> dict[str, Any]:
+    """The OpenAPI document of a microversion; the same object each time, so do not change it."""
+    families = {name: since for name, (_, since) in FAMILIES.items()}
+    return openapi.document(operations(), resources(), families, version)
+
+
 def routes() -> dict[Path, dict[str, Operation]]:
     """The operations by path and method."""
     table: dict[Path, dict[str, Operation]] = {}
@@ -72,14 +87,20 @@ class Root:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.routes = routes()
+        self.documents = {
+            (): self.versions,
+            ("v1",): self.resources,
+            ("v1", "openapi"): self.openapi,  # openapi.PATH without its suffix
+            ("openapi",): self.openapi,
+        }
 
     @pecan.expose()
     def _route(self, segments: Sequence[str], request: Request) -> tuple[Any, list[str]]:
         """The controller of a path; NotFound, or webob's 405 naming the methods there are."""
         path = _canonical(segments)
-        if path in ((), ("v1",)):
+        if path in self.documents:
             _choose(request, {"GET": None})
-            return (self.resources if path else self.versions), []
+            return self.documents[path], []
         for pattern, idents in _readings(path[1:] if path[0] == "v1" else path):
             if pattern in self.routes:
                 strict.check(list(idents))
@@ -136,6 +157,12 @@ class Root:
                 **families,
             }
         )
+
+    @pecan.expose(content_type="application/json")
+    def openapi(self, request: Request, _response: Any) -> Response:
+        """The OpenAPI document of the negotiated microversion."""
+        servers = [{"url": request.application_url}]
+        return expose.document({**description(request.context["version"]), "servers": servers})
 
 
 def _canonical(segments: Sequence[str]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class attr(wsme.types.wsattr):  # noqa: N801 - reads as the keyword it is
 
     ``source`` is an attribute path of the row (default: the attribute's own name) or a function
     of the row. ``since`` is the first microversion that has it, ``brief`` whether plain lists show
-    it, ``patch`` whether JSON patch may change it.
+    it, ``patch`` whether JSON patch may change it, ``null`` whether there may be no value.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class attr(wsme.types.wsattr):  # noqa: N801 - reads as the keyword it is
         since: Version = microversions.BASE,
         brief: bool = True,
         patch: bool = False,
+        null: bool = False,
     ) -> None:
         super().__init__(datatype)
         self.source = source
         self.since = since
         self.brief = brief
         self.patch = patch
+        self.null = null
 
     def read(self, row: Any) -> Any:
         """The value of this attribute in a row; None behind a missing relation."""
@@ -67,8 +69,8 @@ class Stamped(View):
     """A view that tells when its row was made, last changed and deleted."""
 
     created_at = attr(types.timestamp, brief=False)
-    updated_at = attr(types.timestamp, brief=False)
-    deleted_at = attr(types.timestamp, brief=False)
+    updated_at = attr(types.timestamp, brief=False, null=True)
+    deleted_at = attr(types.timestamp, brief=False, null=True)
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,29 @@ class Resource:
     prepare: Callable[[Any, Sequence[Any]], None] = lambda _call, _rows: None
 
 
+@dataclass(frozen=True)
+class Item:
+    """The answer of an operation that shows one row."""
+
+    resource: Resource
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer of an operation that lists rows, with all attributes or the brief ones."""
+
+    resource: Resource
+    detail: bool
+
+
 def attributes(view: type[View]) -> tuple[attr, ...]:
     """The attributes of a view in the order they were written."""
     return tuple(wsme.types.list_attributes(view))
+
+
+def visible(view: type[View], version: Version, *, detail: bool) -> list[attr]:
+    """The attributes that a microversion shows, in full or in brief."""
+    return [item for item in attributes(view) if item.since <= version and (detail or item.brief)]
 
 
 def patchable(view: type[View]) -> dict[str, wsme.types.UserType]:
@@ -107,8 +129,7 @@ def render(
     """The row as JSON for one microversion; ``detail=False`` gives the brief form of lists."""
     shown = {
         item.name: tojson(item.datatype, item.read(row))
-        for item in attributes(resource.view)
-        if item.since <= version and (detail or item.brief)
+        for item in visible(resource.view, version, detail=detail)
     }
     ident = getattr(row, resource.ident)
     return {**shown, "links": links(resource.collection, ident, host_url)}

@@ -13,6 +13,7 @@ from typing import Any
 
 import webtest
 
+from tests.functional.api import documented
 from watcher.context import RequestContext
 from watcher.db import models, store
 from watcher.db.engine import Database
@@ -102,6 +103,8 @@ class Bench:
             extra = {"body": raw}
             sent.setdefault("Content-Type", "application/json")
         answer = self.app.request(path, method=method, headers=sent, expect_errors=True, **extra)
+        if status != 500:  # what is never meant is in no document; a test may provoke it
+            documented.check(answer, method, path)
         if status is not None:
             assert answer.status_int == status, f"{answer.status} {answer.text[:500]}"
         return answer
@@ -191,6 +194,52 @@ def fault(answer: webtest.TestResponse) -> str:
     assert inner["debuginfo"] is None
     assert inner["faultcode"] == ("Client" if answer.status_int < 500 else "Server")
     return str(inner["faultstring"])
+
+
+NODE = {
+    "node_uuid": "n1",
+    "node_hostname": "compute1",
+    "node_status": "enabled",
+    "node_disabled_reason": None,
+    "node_state": "up",
+    "node_memory": 65536,
+    "node_memory_mb_reserved": 512,
+    "node_disk": 1000,
+    "node_disk_gb_reserved": 0,
+    "node_vcpus": 16,
+    "node_vcpu_reserved": 0,
+    "node_memory_ratio": 1.5,
+    "node_vcpu_ratio": 16.0,
+    "node_disk_ratio": 1.0,
+}
+SERVER = {
+    "server_uuid": "s1",
+    "server_name": "one",
+    "server_state": "active",
+    "server_watcher_exclude": False,
+    "server_memory": 2048,
+    "server_disk": 20,
+    "server_vcpus": 2,
+    "server_metadata": {"critical": "true"},
+    "server_project_id": "p1",
+    "server_locked": False,
+    "server_pinned_az": None,
+    "server_flavor_extra_specs": {},
+}
+"""The two halves of a row of the data model, as a decision engine answers."""
+
+STATE = [
+    {"type": "Datasource", "state": "influxdb: available", "mandatory": True, "comment": ""},
+    {
+        "type": "Metrics",
+        "state": [{"instance_cpu_usage": "available"}, {"host_cpu_usage": "not available"}],
+        "mandatory": False,
+        "comment": "",
+    },
+    {"type": "CDM", "state": [{"compute_model": "available"}], "mandatory": True, "comment": ""},
+    {"type": "Name", "state": "dummy", "mandatory": "", "comment": ""},
+]
+"""The state of a strategy, as a decision engine answers."""
 
 
 def utcnow() -> datetime.datetime:

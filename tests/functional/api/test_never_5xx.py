@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.functional.api.bench import Bench, fault
+from tests.functional.api.bench import NODE, STATE, Bench, fault
 from watcher.api.root import FAMILIES, operations
 from watcher.api.views import Resource, attributes
 from watcher.db import models
@@ -118,7 +118,7 @@ def prepared(bench: Bench) -> tuple[str, ...]:
     plans = [bench.plan(state=state) for state in ("RECOMMENDED", "PENDING", "ONGOING")]
     actions = [action for plan in plans for action in bench.actions(plan)]
     bench.put(models.Service(name="watcher-applier", host="h"))
-    bench.listener.answers.update(get_strategy_info=[], get_data_model_info=[])
+    bench.listener.answers.update(get_strategy_info=STATE, get_data_model_info=[NODE])
     return (template["uuid"], *(row.uuid for row in (*audits, *plans, *actions)))
 
 

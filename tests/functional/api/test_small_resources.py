@@ -7,20 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.functional.api.bench import Bench, utcnow
+from tests.functional.api.bench import NODE, SERVER, STATE, Bench, utcnow
 from watcher.core.errors import ServiceDown
 from watcher.db import models
 from watcher.messaging import rpc
 
 UUID = "6a0a707c-45ef-4758-b533-e55adddba8ce"
-ROW = {
-    "node_uuid": "n1",
-    "node_hostname": "compute1",
-    "server_uuid": "s1",
-    "server_pinned_az": None,
-    "server_flavor_extra_specs": {},
-    "not_in_the_contract": 1,
-}
+ROW = {**NODE, **SERVER, "not_in_the_contract": 1}
 
 
 def test_a_strategy_has_no_timestamps_and_always_a_goal(bench: Bench) -> None:
@@ -39,19 +32,8 @@ def test_a_strategy_without_parameters_shows_an_empty_object(bench: Bench) -> No
 
 
 def test_the_state_of_a_strategy_is_the_engines_answer(bench: Bench) -> None:
-    answer = [
-        {"type": "Datasource", "state": "influxdb: available", "mandatory": True, "comment": ""},
-        {"type": "Metrics", "state": [], "mandatory": False, "comment": ""},
-        {
-            "type": "CDM",
-            "state": [{"compute_model": "available"}],
-            "mandatory": True,
-            "comment": "",
-        },
-        {"type": "Name", "state": "dummy", "mandatory": "", "comment": ""},
-    ]
-    bench.listener.answers["get_strategy_info"] = answer
-    assert bench.get("/v1/strategies/dummy/state") == answer
+    bench.listener.answers["get_strategy_info"] = STATE
+    assert bench.get("/v1/strategies/dummy/state") == STATE
     assert bench.told() == [("get_strategy_info", "dummy")]
 
 
@@ -139,8 +121,8 @@ def test_the_data_model_shows_what_its_version_knows(
 
 def test_rows_of_the_data_model_are_sorted_by_node_and_server(bench: Bench) -> None:
     bench.listener.answers["get_data_model_info"] = [
-        *({"node_uuid": "b", "server_uuid": "2"}, {"node_uuid": "b", "server_uuid": "1"}),
-        {"node_uuid": "a"},
+        *({**ROW, "node_uuid": "b", "server_uuid": uuid} for uuid in "21"),
+        {**NODE, "node_uuid": "a"},
     ]
     found = bench.get("/v1/data_model/?data_model_type=compute", version="1.3")["context"]
     assert [(row["node_uuid"], row.get("server_uuid")) for row in found] == [

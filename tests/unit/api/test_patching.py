@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from watcher.api import patching, types
+from watcher.api import patching, types, views
 from watcher.api.views import View, attr
 from watcher.core.errors import BadPatch
 
@@ -23,7 +23,7 @@ NOW = {"name": "n", "tags": ["a", "b"], "more": {"x": {"y": 1}}}
 
 
 def apply(*operations: Any, also: Any = None) -> dict[str, Any]:
-    return patching.apply(list(operations), Thing, NOW, also=also)
+    return patching.apply(list(operations), {**views.patchable(Thing), **(also or {})}, NOW)
 
 
 def op(word: str, path: str, *value: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_what_is_no_patch_says_why(operation: Any, text: str) -> None:
 @pytest.mark.parametrize("patch", [{}, "x", 5, None])
 def test_a_patch_is_a_list(patch: Any) -> None:
     with pytest.raises(BadPatch, match="list"):
-        patching.apply(patch, Thing, NOW)
+        patching.apply(patch, views.patchable(Thing), NOW)
 
 
 WORDS = st.sampled_from(["add", "replace", "remove", "test", "move", "", None, 5])

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from watcher.api import microversions, paging, patching, types
-from watcher.api.expose import NO_CONTENT, Call, Nothing, Patch, expose
-from watcher.api.views import Resource, Stamped, attr
+from watcher.api import microversions, paging, patching, types, views
+from watcher.api.bodies import Nothing, Patch
+from watcher.api.expose import NO_CONTENT, Call, expose
+from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import states
 from watcher.core.errors import BadTransition
 from watcher.db import models, store
@@ -25,19 +26,29 @@ def _indicators(plan: models.ActionPlan) -> list[dict[str, Any]]:
     ]
 
 
+INDICATOR = types.closed(
+    {
+        "name": {"type": "string"},
+        "description": {"type": ["string", "null"]},
+        "unit": {"type": ["string", "null"]},
+        "value": {"type": "number"},
+    }
+)
+
+
 class ActionPlanView(Stamped):
     """An action plan on the wire; ``audit_uuid`` is kept when the audit is deleted."""
 
     uuid = attr(types.uuid)
     audit_uuid = attr(types.uuid, "audit.uuid")
-    strategy_uuid = attr(types.uuid, "strategy.uuid")
-    strategy_name = attr(types.text_63, "strategy.name")
-    state = attr(types.text, patch=True)
-    efficacy_indicators = attr(types.lists, _indicators)
-    global_efficacy = attr(types.lists, lambda row: row.global_efficacy or [])
-    hostname = attr(types.text_255, brief=False)
-    status_message = attr(types.text_255, since=microversions.SKIP, brief=False)
-    updated_at = attr(types.timestamp)
+    strategy_uuid = attr(types.uuid, "strategy.uuid", null=True)
+    strategy_name = attr(types.text_63, "strategy.name", null=True)
+    state = attr(types.Word(states.ACTION_PLAN.states), patch=True)
+    efficacy_indicators = attr(types.list_of(INDICATOR), _indicators)
+    global_efficacy = attr(types.list_of(INDICATOR), lambda row: row.global_efficacy or [])
+    hostname = attr(types.text_255, brief=False, null=True)
+    status_message = attr(types.text_255, since=microversions.SKIP, brief=False, null=True)
+    updated_at = attr(types.timestamp, null=True)
 
 
 ACTION_PLANS = Resource(
@@ -55,32 +66,43 @@ ACTION_PLANS = Resource(
     only_uuid=True,
     marker_uuid=True,
 )
+CHANGES = views.patchable(ActionPlanView)
 FILTERS = (*paging.ARGUMENTS, "audit_uuid", "strategy")
 
 
-@expose("GET", "action_plans", "action_plan:get_all", query=FILTERS)
+@expose(
+    "GET", "action_plans", "action_plan:get_all", Page(ACTION_PLANS, detail=False), query=FILTERS
+)
 def brief(call: Call) -> dict[str, Any]:
     """A page of action plans."""
     return paging.listing(call, ACTION_PLANS, *_where(call), detail=False)
 
 
-@expose("GET", "action_plans/detail", "action_plan:detail", query=FILTERS)
+@expose(
+    "GET",
+    "action_plans/detail",
+    "action_plan:detail",
+    Page(ACTION_PLANS, detail=True),
+    query=FILTERS,
+)
 def detail(call: Call) -> dict[str, Any]:
     """A page of action plans with all attributes."""
     return paging.listing(call, ACTION_PLANS, *_where(call), detail=True)
 
 
-@expose("GET", "action_plans/{plan}", "action_plan:get")
+@expose("GET", "action_plans/{plan}", "action_plan:get", Item(ACTION_PLANS))
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One action plan, by uuid."""
     return call.shown(ACTION_PLANS, paging.one(call, ACTION_PLANS, ident))
 
 
-@expose("PATCH", "action_plans/{plan}", "action_plan:update", body=Patch)
+@expose(
+    "PATCH", "action_plans/{plan}", "action_plan:update", Item(ACTION_PLANS), body=Patch(CHANGES)
+)
 def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     """Start (PENDING) or cancel (CANCELLED, CANCELLING) a plan; nothing else can be changed."""
     plan = paging.one(call, ACTION_PLANS, ident)
-    to = patching.apply(patch, ActionPlanView, {"state": plan.state}).get("state")
+    to = patching.apply(patch, CHANGES, {"state": plan.state}).get("state")
     if to is None or not states.ACTION_PLAN.operator_may(plan.state, to):
         raise BadTransition(f"State transition not allowed: ({plan.state} -> {to})")
     if to == "PENDING":
@@ -90,7 +112,7 @@ def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     return call.shown(ACTION_PLANS, plan)
 
 
-@expose("POST", "action_plans/{plan}/start", "action_plan:start", body=Nothing)
+@expose("POST", "action_plans/{plan}/start", "action_plan:start", Item(ACTION_PLANS), body=Nothing)
 def start(call: Call, ident: str) -> dict[str, Any]:
     """Start a recommended plan: an applier is told once the state is committed."""
     plan = paging.one(call, ACTION_PLANS, ident)

@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from watcher.api import microversions, paging, patching, types
-from watcher.api.expose import Call, Patch, expose
-from watcher.api.views import Resource, Stamped, attr
+from watcher.api import microversions, paging, patching, types, views
+from watcher.api.bodies import Patch
+from watcher.api.expose import Call, expose
+from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import states
 from watcher.core.errors import Conflict, Invalid
 from watcher.db import models, store
@@ -24,10 +25,10 @@ class ActionView(Stamped):
     action_plan_uuid = attr(types.uuid, "action_plan.uuid")
     action_type = attr(types.text_255)
     description = attr(types.text_255, brief=False)
-    state = attr(types.text, patch=True)
-    parents = attr(types.lists, lambda row: row.parents or [])
+    state = attr(types.Word(states.ACTION.states), patch=True)
+    parents = attr(types.list_of(types.uuid.schema), lambda row: row.parents or [])
     input_parameters = attr(types.objects, lambda row: row.input_parameters or {}, brief=False)
-    status_message = attr(types.text, since=microversions.SKIP, brief=False, patch=True)
+    status_message = attr(types.text, since=microversions.SKIP, brief=False, patch=True, null=True)
 
 
 def _describe(call: Call, rows: Sequence[models.Action]) -> None:
@@ -55,35 +56,42 @@ ACTIONS = Resource(
     marker_uuid=True,
     prepare=_describe,
 )
+CHANGES = views.patchable(ActionView)
 FILTERS = (*paging.ARGUMENTS, "action_plan_uuid", "audit_uuid")
 
 
-@expose("GET", "actions", "action:get_all", query=FILTERS)
+@expose("GET", "actions", "action:get_all", Page(ACTIONS, detail=False), query=FILTERS)
 def brief(call: Call) -> dict[str, Any]:
     """A page of actions, in the order of their plans."""
     return paging.listing(call, ACTIONS, *_where(call), detail=False)
 
 
-@expose("GET", "actions/detail", "action:detail", query=FILTERS)
+@expose("GET", "actions/detail", "action:detail", Page(ACTIONS, detail=True), query=FILTERS)
 def detail(call: Call) -> dict[str, Any]:
     """A page of actions with all attributes."""
     return paging.listing(call, ACTIONS, *_where(call), detail=True)
 
 
-@expose("GET", "actions/{action}", "action:get")
+@expose("GET", "actions/{action}", "action:get", Item(ACTIONS))
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One action, by uuid."""
     return call.shown(ACTIONS, paging.one(call, ACTIONS, ident))
 
 
-@expose("PATCH", "actions/{action}", "action:update", body=Patch)
+@expose(
+    "PATCH",
+    "actions/{action}",
+    "action:update",
+    Item(ACTIONS),
+    body=Patch(CHANGES),
+    since=microversions.SKIP,
+    refusal=Invalid,
+)
 def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     """Skip an action, or say why it was skipped."""
-    if call.version < microversions.SKIP:
-        raise Invalid(f"changing an action needs microversion {microversions.SKIP} or higher")
     action = paging.one(call, ACTIONS, ident)
     current = {"state": action.state, "status_message": action.status_message}
-    values = patching.apply(patch, ActionView, current)
+    values = patching.apply(patch, CHANGES, current)
     if any(operation["op"] == "remove" for operation in patch):
         raise Invalid("state and status_message of an action cannot be removed")
     to = values.get("state", action.state)

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import wsme.types
 from oslo_utils import timeutils
-from wsme.types import wsattr
 
 from watcher.api import microversions, types
+from watcher.api.bodies import Body, field
 from watcher.api.expose import Call
 from watcher.api.resources.audit_templates import check_pair, checked_name
 from watcher.core import parameters, schedule
@@ -22,26 +21,24 @@ INTERVAL_LENGTH = 36
 """Characters the column of the interval holds."""
 
 
-class AuditPost(wsme.types.Base):
+class AuditPost(Body):
     """The body: a goal or an audit template, and how to run."""
 
-    audit_type = wsattr(types.text, mandatory=True)
-    audit_template_uuid = wsattr(types.text, default=None)
-    goal = wsattr(types.text, default=None)
-    strategy = wsattr(types.text, default=None)
-    name = wsattr(types.text, default=None)
-    interval = wsattr(types.text, default=None)
-    start_time = wsattr(types.text, default=None)
-    end_time = wsattr(types.text, default=None)
-    force = wsattr(types.boolean, default=None)
-    auto_trigger = wsattr(types.boolean, default=None)
-    parameters = wsattr(types.objects, default=None)
+    audit_type = field(types.Word(TYPES), mandatory=True)
+    audit_template_uuid = field(types.text)
+    goal = field(types.text)
+    strategy = field(types.text)
+    name = field(types.text)
+    interval = field(types.text)
+    start_time = field(types.text, since=microversions.TIMES)
+    end_time = field(types.text, since=microversions.TIMES)
+    force = field(types.boolean)
+    auto_trigger = field(types.boolean)
+    parameters = field(types.objects)
 
 
 def build(call: Call, body: AuditPost) -> models.Audit:
-    """The new audit, checked as a whole. Raises Invalid, NotFound or NotAcceptable."""
-    if body.start_time is not None or body.end_time is not None:
-        call.needs(microversions.TIMES, "start_time and end_time")
+    """The new audit, checked as a whole. Raises Invalid or NotFound."""
     if body.audit_type not in TYPES:
         raise Invalid(f"audit_type must be one of {', '.join(TYPES)}")
     _check_schedule(body)

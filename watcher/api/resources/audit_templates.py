@@ -4,13 +4,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import wsme.types
 from sqlalchemy import ColumnElement
-from wsme.types import wsattr
 
-from watcher.api import microversions, paging, patching, types
-from watcher.api.expose import CREATED, NO_CONTENT, Call, Patch, expose
-from watcher.api.views import Resource, Stamped, attr
+from watcher.api import microversions, paging, patching, types, views
+from watcher.api.bodies import Body, Patch, field
+from watcher.api.expose import CREATED, NO_CONTENT, Call, expose
+from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import parameters
 from watcher.core.errors import Conflict, Invalid, NotFound
 from watcher.core.scope import check_scope
@@ -27,24 +26,24 @@ class AuditTemplateView(Stamped):
 
     uuid = attr(types.uuid)
     name = attr(types.text_63, patch=True)
-    description = attr(types.text_255, brief=False, patch=True)
-    goal_uuid = attr(types.uuid, _goal("uuid"))
-    goal_name = attr(types.text_63, _goal("name"))
-    strategy_uuid = attr(types.uuid, "strategy.uuid")
-    strategy_name = attr(types.text_63, "strategy.name")
-    scope = attr(types.lists, patch=True)
+    description = attr(types.text_255, brief=False, patch=True, null=True)
+    goal_uuid = attr(types.uuid, _goal("uuid"), null=True)
+    goal_name = attr(types.text_63, _goal("name"), null=True)
+    strategy_uuid = attr(types.uuid, "strategy.uuid", null=True)
+    strategy_name = attr(types.text_63, "strategy.name", null=True)
+    scope = attr(types.list_of({"type": "object"}), patch=True)
     default_parameters = attr(types.objects, since=microversions.DEFAULTS, brief=False, patch=True)
 
 
-class AuditTemplatePost(wsme.types.Base):
+class AuditTemplatePost(Body):
     """What a new template is made from; goal and strategy by uuid or name."""
 
-    name = wsattr(types.text_63, mandatory=True)
-    goal = wsattr(types.text, mandatory=True)
-    strategy = wsattr(types.text, default=None)
-    description = wsattr(types.text_255, default=None)
-    scope = wsattr(types.anything, default=None)
-    default_parameters = wsattr(types.objects, default=None)
+    name = field(types.text_63, mandatory=True)
+    goal = field(types.text, mandatory=True)
+    strategy = field(types.text)
+    description = field(types.text_255)
+    scope = field(types.anything)
+    default_parameters = field(types.objects, since=microversions.DEFAULTS)
 
 
 AUDIT_TEMPLATES = Resource(
@@ -63,33 +62,54 @@ AUDIT_TEMPLATES = Resource(
 )
 FILTERS = (*paging.ARGUMENTS, "goal", "strategy", "name")
 _PLAIN = ("name", "description")
-_ALSO = {"goal": types.text, "strategy": types.text}
-"""What a patch may set although a template is not shown with it."""
+CHANGES = {
+    **views.patchable(AuditTemplateView),
+    # A template is not shown with these, but they can be set.
+    "goal": types.text,
+    "strategy": types.text,
+}
 
 
-@expose("GET", "audit_templates", "audit_template:get_all", query=FILTERS)
+@expose(
+    "GET",
+    "audit_templates",
+    "audit_template:get_all",
+    Page(AUDIT_TEMPLATES, detail=False),
+    query=FILTERS,
+)
 def brief(call: Call) -> dict[str, Any]:
     """A page of audit templates."""
     return paging.listing(call, AUDIT_TEMPLATES, *_where(call), detail=False)
 
 
-@expose("GET", "audit_templates/detail", "audit_template:detail", query=FILTERS)
+@expose(
+    "GET",
+    "audit_templates/detail",
+    "audit_template:detail",
+    Page(AUDIT_TEMPLATES, detail=True),
+    query=FILTERS,
+)
 def detail(call: Call) -> dict[str, Any]:
     """A page of audit templates with all attributes."""
     return paging.listing(call, AUDIT_TEMPLATES, *_where(call), detail=True)
 
 
-@expose("GET", "audit_templates/{template}", "audit_template:get")
+@expose("GET", "audit_templates/{template}", "audit_template:get", Item(AUDIT_TEMPLATES))
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One audit template, by uuid or name."""
     return call.shown(AUDIT_TEMPLATES, paging.one(call, AUDIT_TEMPLATES, ident))
 
 
-@expose("POST", "audit_templates", "audit_template:create", body=AuditTemplatePost, status=CREATED)
+@expose(
+    "POST",
+    "audit_templates",
+    "audit_template:create",
+    Item(AUDIT_TEMPLATES),
+    body=AuditTemplatePost,
+    status=CREATED,
+)
 def create(call: Call, body: AuditTemplatePost) -> dict[str, Any]:
     """Make a template. An unknown goal or strategy is Invalid here, not NotFound."""
-    if body.default_parameters:
-        call.needs(microversions.DEFAULTS, "default_parameters")
     goal = known_goal(call, body.goal)
     strategy = known_strategy(call, body.strategy)
     check_pair(call, goal, strategy)
@@ -106,13 +126,19 @@ def create(call: Call, body: AuditTemplatePost) -> dict[str, Any]:
     return call.shown(AUDIT_TEMPLATES, store.add(call.session, template))
 
 
-@expose("PATCH", "audit_templates/{template}", "audit_template:update", body=Patch)
+@expose(
+    "PATCH",
+    "audit_templates/{template}",
+    "audit_template:update",
+    Item(AUDIT_TEMPLATES),
+    body=Patch(CHANGES),
+)
 def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     """Change a template. Goal and strategy are judged together, after the whole patch."""
     template = paging.one(call, AUDIT_TEMPLATES, ident)
     current = call.shown(AUDIT_TEMPLATES, template)
     current["default_parameters"] = template.default_parameters
-    values = patching.apply(patch, AuditTemplateView, current, also=_ALSO)
+    values = patching.apply(patch, CHANGES, current)
     if "default_parameters" in values:
         call.needs(microversions.DEFAULTS, "default_parameters")
     changed = {name: value for name, value in values.items() if name in _PLAIN}

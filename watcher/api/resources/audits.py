@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from watcher.api import microversions, paging, patching, types
-from watcher.api.expose import CREATED, NO_CONTENT, Call, Patch, expose
+from watcher.api import microversions, paging, patching, types, views
+from watcher.api.bodies import Patch
+from watcher.api.expose import CREATED, NO_CONTENT, Call, expose
 from watcher.api.resources import audit_request
 from watcher.api.resources.audit_templates import checked_name
-from watcher.api.views import Resource, Stamped, attr
+from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import states
 from watcher.core.errors import BadTransition, Invalid
 from watcher.db import models, store
@@ -21,22 +22,22 @@ class AuditView(Stamped):
 
     uuid = attr(types.uuid)
     name = attr(types.text_63, patch=True)
-    audit_type = attr(types.text)
-    state = attr(types.text, patch=True)
+    audit_type = attr(types.Word(audit_request.TYPES))
+    state = attr(types.Word(states.AUDIT.states), patch=True)
     goal_uuid = attr(types.uuid, "goal.uuid")
     goal_name = attr(types.text_63, "goal.name")
-    strategy_uuid = attr(types.uuid, "strategy.uuid")
-    strategy_name = attr(types.text_63, "strategy.name")
+    strategy_uuid = attr(types.uuid, "strategy.uuid", null=True)
+    strategy_name = attr(types.text_63, "strategy.name", null=True)
     parameters = attr(types.objects, brief=False, patch=True)
-    interval = attr(types.text, patch=True)
-    scope = attr(types.lists)
+    interval = attr(types.text, patch=True, null=True)
+    scope = attr(types.list_of({"type": "object"}))
     auto_trigger = attr(types.boolean, patch=True)
-    next_run_time = attr(types.moment)
-    hostname = attr(types.text_255, brief=False)
-    start_time = attr(types.moment, since=microversions.TIMES, brief=False, patch=True)
-    end_time = attr(types.moment, since=microversions.TIMES, brief=False, patch=True)
+    next_run_time = attr(types.moment, null=True)
+    hostname = attr(types.text_255, brief=False, null=True)
+    start_time = attr(types.moment, since=microversions.TIMES, brief=False, patch=True, null=True)
+    end_time = attr(types.moment, since=microversions.TIMES, brief=False, patch=True, null=True)
     force = attr(types.boolean, patch=True)
-    status_message = attr(types.text_255, since=microversions.SKIP, brief=False)
+    status_message = attr(types.text_255, since=microversions.SKIP, brief=False, null=True)
 
 
 AUDITS = Resource(
@@ -54,28 +55,37 @@ AUDITS = Resource(
     load=("goal", "strategy"),
     marker_uuid=True,
 )
+CHANGES = views.patchable(AuditView)
 FILTERS = (*paging.ARGUMENTS, "goal", "strategy", "audit_template")
 
 
-@expose("GET", "audits", "audit:get_all", query=FILTERS)
+@expose("GET", "audits", "audit:get_all", Page(AUDITS, detail=False), query=FILTERS)
 def brief(call: Call) -> dict[str, Any]:
     """A page of audits."""
     return paging.listing(call, AUDITS, *_where(call), detail=False)
 
 
-@expose("GET", "audits/detail", "audit:detail", query=FILTERS)
+@expose("GET", "audits/detail", "audit:detail", Page(AUDITS, detail=True), query=FILTERS)
 def detail(call: Call) -> dict[str, Any]:
     """A page of audits with all attributes."""
     return paging.listing(call, AUDITS, *_where(call), detail=True)
 
 
-@expose("GET", "audits/{audit}", "audit:get")
+@expose("GET", "audits/{audit}", "audit:get", Item(AUDITS))
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One audit, by uuid or name."""
     return call.shown(AUDITS, paging.one(call, AUDITS, ident))
 
 
-@expose("POST", "audits", "audit:create", body=audit_request.AuditPost, status=CREATED)
+@expose(
+    "POST",
+    "audits",
+    "audit:create",
+    Item(AUDITS),
+    body=audit_request.AuditPost,
+    status=CREATED,
+    finds=True,
+)
 def create(call: Call, body: audit_request.AuditPost) -> dict[str, Any]:
     """Ask for an audit. A ONESHOT one is told to the decision engine once it is committed."""
     audit = store.add(call.session, audit_request.build(call, body))
@@ -84,12 +94,12 @@ def create(call: Call, body: audit_request.AuditPost) -> dict[str, Any]:
     return call.shown(AUDITS, audit)
 
 
-@expose("PATCH", "audits/{audit}", "audit:update", body=Patch)
+@expose("PATCH", "audits/{audit}", "audit:update", Item(AUDITS), body=Patch(CHANGES))
 def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     """Change an audit; its state moves as the lifecycle lets an operator move it."""
     audit = paging.one(call, AUDITS, ident)
     current = {name: getattr(audit, name) for name in ("parameters", "state")}
-    values = patching.apply(patch, AuditView, current)
+    values = patching.apply(patch, CHANGES, current)
     moves = "state" in values
     to = values.pop("state", None)
     if moves:

@@ -3,33 +3,73 @@
 
 from typing import Any
 
-from watcher.api import microversions, paging
+from microversion_parse import Version
+
+from watcher.api import microversions, paging, types
 from watcher.api.expose import Call, expose
 from watcher.core.errors import Invalid, NotFound
 from watcher.db import models, store
 
-NODE = frozenset(
-    {
-        *("node_uuid", "node_hostname", "node_status", "node_disabled_reason", "node_state"),
-        *("node_memory", "node_memory_mb_reserved", "node_disk", "node_disk_gb_reserved"),
-        *("node_vcpus", "node_vcpu_reserved", "node_memory_ratio", "node_vcpu_ratio"),
-        "node_disk_ratio",
-    }
-)
-SERVER = frozenset(
-    {
-        *("server_uuid", "server_name", "server_state", "server_watcher_exclude"),
-        *("server_memory", "server_disk", "server_vcpus", "server_metadata"),
-        *("server_project_id", "server_locked"),
-    }
-)
-EXTENDED = frozenset({"server_pinned_az", "server_flavor_extra_specs"})
+_TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_COUNT = {"type": "integer", "minimum": 0}
+_RATIO = {"type": "number"}
+_BOOLEAN = {"type": "boolean"}
+_OBJECT = {"type": "object"}
+
+NODE: types.Schema = {
+    "node_uuid": _TEXT,
+    "node_hostname": _TEXT,
+    "node_status": {"type": "string", "enum": ["enabled", "disabled"]},
+    "node_disabled_reason": _TEXT_OR_NULL,
+    "node_state": {"type": "string", "enum": ["up", "down"]},
+    "node_memory": _COUNT,
+    "node_memory_mb_reserved": _COUNT,
+    "node_disk": _COUNT,
+    "node_disk_gb_reserved": _COUNT,
+    "node_vcpus": _COUNT,
+    "node_vcpu_reserved": _COUNT,
+    "node_memory_ratio": _RATIO,
+    "node_vcpu_ratio": _RATIO,
+    "node_disk_ratio": _RATIO,
+}
+SERVER: types.Schema = {
+    "server_uuid": _TEXT,
+    "server_name": _TEXT,
+    "server_state": _TEXT,
+    "server_watcher_exclude": _BOOLEAN,
+    "server_memory": _COUNT,
+    "server_disk": _COUNT,
+    "server_vcpus": _COUNT,
+    "server_metadata": _OBJECT,
+    "server_project_id": _TEXT,
+    "server_locked": _BOOLEAN,
+}
+EXTENDED: types.Schema = {"server_pinned_az": _TEXT_OR_NULL, "server_flavor_extra_specs": _OBJECT}
 
 
-@expose("GET", "data_model", "data_model:get_all", query=("data_model_type", "audit_uuid"))
+def _fields(version: Version) -> types.Schema:
+    """The columns of a row that has a server."""
+    return {**NODE, **SERVER, **(EXTENDED if version >= microversions.EXTENDED else {})}
+
+
+def answer(version: Version) -> types.Schema:
+    """The schema of the rows: a node with one of its servers, or alone when it has none."""
+    row = {"anyOf": [types.closed(_fields(version)), types.closed(NODE)]}
+    return types.closed({"context": {"type": "array", "items": row}})
+
+
+@expose(
+    "GET",
+    "data_model",
+    "data_model:get_all",
+    answer,
+    query=("data_model_type", "audit_uuid"),
+    since=microversions.DATA_MODEL,
+    finds=True,
+)
 def show(call: Call) -> dict[str, Any]:
     """One row per node and server; with an audit, only what is in its scope."""
-    call.needs(microversions.DATA_MODEL, "the data model")
     audit = paging.by_uuid(call, "audit_uuid")
     kind = call.query.get("data_model_type", "compute")
     if kind != "compute":
@@ -38,7 +78,7 @@ def show(call: Call) -> dict[str, Any]:
         _require_audit(call, audit)
     call.session.close()  # the answer may take seconds: others may have the connection
     rows = call.api.engine.get_data_model_info(call.context, kind, audit)
-    fields = NODE | SERVER | (EXTENDED if call.version >= microversions.EXTENDED else frozenset())
+    fields = _fields(call.version)
     return {
         "context": [
             {key: value for key, value in row.items() if key in fields}

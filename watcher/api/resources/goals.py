@@ -6,7 +6,7 @@ from typing import Any
 
 from watcher.api import paging, types
 from watcher.api.expose import Call, expose
-from watcher.api.views import Resource, Stamped, attr
+from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.db import models
 
 
@@ -27,13 +27,23 @@ def _as_text(schema: Any) -> str:
     return schema if isinstance(schema, str) else json.dumps(schema)
 
 
+INDICATOR = types.closed(
+    {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "unit": {"type": ["string", "null"]},
+        "schema": {"type": "string"},
+    }
+)
+
+
 class GoalView(Stamped):
     """A goal on the wire."""
 
     uuid = attr(types.uuid)
     name = attr(types.text_63)
     display_name = attr(types.text_63)
-    efficacy_specification = attr(types.lists, _efficacy)
+    efficacy_specification = attr(types.list_of(INDICATOR), _efficacy)
 
 
 GOALS = Resource(
@@ -44,19 +54,19 @@ GOALS = Resource(
 )
 
 
-@expose("GET", "goals", "goal:get_all", query=paging.ARGUMENTS)
+@expose("GET", "goals", "goal:get_all", Page(GOALS, detail=False), query=paging.ARGUMENTS)
 def brief(call: Call) -> dict[str, Any]:
     """A page of goals."""
     return paging.listing(call, GOALS, detail=False)
 
 
-@expose("GET", "goals/detail", "goal:detail", query=paging.ARGUMENTS)
+@expose("GET", "goals/detail", "goal:detail", Page(GOALS, detail=True), query=paging.ARGUMENTS)
 def detail(call: Call) -> dict[str, Any]:
     """A page of goals with all attributes."""
     return paging.listing(call, GOALS, detail=True)
 
 
-@expose("GET", "goals/{goal}", "goal:get")
+@expose("GET", "goals/{goal}", "goal:get", Item(GOALS))
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One goal, by uuid or name."""
     return call.shown(GOALS, paging.one(call, GOALS, ident))

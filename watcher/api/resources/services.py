@@ -6,7 +6,7 @@ from typing import Any
 
 from watcher.api import paging, types
 from watcher.api.expose import Call, expose
-from watcher.api.views import Resource, Stamped, attr
+from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.db import clock, models
 
 
@@ -16,8 +16,8 @@ class ServiceView(Stamped):
     id = attr(types.integer)
     name = attr(types.text_255)
     host = attr(types.text_255)
-    status = attr(types.text)
-    last_seen_up = attr(types.moment, brief=False)
+    status = attr(types.Word(("ACTIVE", "FAILED")))
+    last_seen_up = attr(types.moment, brief=False, null=True)
 
 
 def _judge(call: Call, rows: Sequence[models.Service]) -> None:
@@ -39,19 +39,21 @@ SERVICES = Resource(
 )
 
 
-@expose("GET", "services", "service:get_all", query=paging.ARGUMENTS)
+@expose("GET", "services", "service:get_all", Page(SERVICES, detail=False), query=paging.ARGUMENTS)
 def brief(call: Call) -> dict[str, Any]:
     """A page of services."""
     return paging.listing(call, SERVICES, detail=False)
 
 
-@expose("GET", "services/detail", "service:detail", query=paging.ARGUMENTS)
+@expose(
+    "GET", "services/detail", "service:detail", Page(SERVICES, detail=True), query=paging.ARGUMENTS
+)
 def detail(call: Call) -> dict[str, Any]:
     """A page of services with all attributes."""
     return paging.listing(call, SERVICES, detail=True)
 
 
-@expose("GET", "services/{service}", "service:get")
+@expose("GET", "services/{service}", "service:get", Item(SERVICES))
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One service, by number or name; of several hosts with that name the one seen last."""
     return call.shown(SERVICES, paging.one(call, SERVICES, ident))

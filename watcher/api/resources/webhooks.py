@@ -5,7 +5,8 @@ Alarm services send no microversion and any JSON document; neither matters.
 """
 
 from watcher.api import types
-from watcher.api.expose import ACCEPTED, Anything, Call, expose
+from watcher.api.bodies import Anything
+from watcher.api.expose import ACCEPTED, Call, expose
 from watcher.core.errors import Invalid
 from watcher.db import clock, models, store
 
