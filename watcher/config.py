@@ -26,6 +26,7 @@ OWNERS: tuple[str, ...] = (
     "watcher.collectors.compute",
     "watcher.datasources.choice",
     "watcher.datasources.influxdb",
+    "watcher.datasources.prometheus",
     "watcher.api.app",
     "watcher.decision_engine.service",
     "watcher.applier.service",

@@ -31,6 +31,7 @@ class Service:
     name = ""
     packages: Mapping[str, str] = {}  # program -> Debian package
     port_names: tuple[str, ...] = ("port",)
+    requires: tuple[str, ...] = ()  # services that must run before it
     stop_timeout_s = 30.0
 
     def __init__(self) -> None:
@@ -163,6 +164,15 @@ class PostgreSQL(Service):
             cwd=pathlib.Path("/"),
         )
 
+    def create_database(self, name: str) -> None:
+        """Make a database if there is none of this name."""
+        socket = [f"--host={ADDRESS}", f"--port={self.port}", "--username=postgres"]
+        program = str(sorted(self.bin_dir.glob("*/bin/psql"))[-1])
+        there = "SELECT count(*) FROM pg_database WHERE datname = '{}'"
+        found = run([program, *socket, "--no-psqlrc", "-Atc", there.format(name)])
+        if found.strip() == "0":
+            run([program, *socket, "--no-psqlrc", "-c", f"CREATE DATABASE {name}"])
+
     def addresses(self) -> dict[str, str]:
         """SQLAlchemy's URL without a database."""
         return {"database_postgresql": f"postgresql+psycopg://postgres@{ADDRESS}:{self.port}"}
@@ -228,6 +238,22 @@ class RabbitMQ(Service):
         return (self.name, "rabbitmq-epmd")
 
 
+def unpack(package: str, program: pathlib.Path) -> None:
+    """Have a program of a Debian package that, installed, would start a server at once."""
+    if program.exists():
+        return
+    folder = HOME / "debian"
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
+    with step(f"unpack {package}"):
+        if package not in run(["apt-cache", "search", "--names-only", f"^{package}$"]):
+            run(["apt-get", "update", "-qq"])
+        run(["apt-get", *options, "download", package], cwd=folder)
+        for path in folder.glob(f"{package}_*.deb"):
+            run(["dpkg", "-x", path, folder])
+            path.unlink()
+
+
 INFLUXDB_CONF = """\
 reporting-enabled = false
 reporting-disabled = true
@@ -272,18 +298,7 @@ class InfluxDB(Service):
 
     def install(self) -> None:
         """Unpack Debian's package below the state folder."""
-        if self.program().exists():
-            return
-        folder = HOME / "debian"
-        folder.mkdir(parents=True, exist_ok=True)
-        options = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
-        with step("unpack influxdb"):
-            if "influxdb" not in run(["apt-cache", "search", "--names-only", "^influxdb$"]):
-                run(["apt-get", "update", "-qq"])
-            run(["apt-get", *options, "download", "influxdb"], cwd=folder)
-            for package in folder.glob("influxdb_*.deb"):
-                run(["dpkg", "-x", package, folder])
-                package.unlink()
+        unpack("influxdb", self.program())
 
     def start(self, processes: Processes) -> None:
         """Write the configuration and start."""

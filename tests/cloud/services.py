@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Private MariaDB, PostgreSQL, RabbitMQ and InfluxDB for tests.
+"""Private MariaDB, PostgreSQL, RabbitMQ, InfluxDB, Prometheus and Gnocchi for tests.
 
-    tools/services up [NAME...]      start these (all but influxdb-auth if none is named)
+    tools/services up [NAME...]      start these (the first four if none is named)
     tools/services stop NAME...      stop these, keeping data and port
     tools/services start NAME...     the same as up
     tools/services env               the addresses, as shell exports
     tools/services status            what runs
     tools/services down [--purge]    stop all that was started here (and drop the data)
 
-NAME is mariadb, postgresql, rabbitmq, influxdb or influxdb-auth (a second InfluxDB
-that asks for a password). Each has its data below $WATCHER_STATE/services (default:
+NAME is mariadb, postgresql, rabbitmq, influxdb, influxdb-auth (a second InfluxDB
+that asks for a password), prometheus or gnocchi (which brings postgresql). Each has its data below $WATCHER_STATE/services (default:
 .state in the repository) and a free port of 127.0.0.1 that it keeps, so nothing here
 meets a server that the machine runs already. $WATCHER_STATE/services.json has the
 addresses of what was started. Missing Debian packages are installed with apt-get
-(as root); InfluxDB is only unpacked below the state folder.
+(as root); InfluxDB and Prometheus are only unpacked below the state folder, Gnocchi
+comes from PyPI into a venv there.
 """
 
 from __future__ import annotations
@@ -47,9 +48,14 @@ from tests.cloud.servers import (
 ADDRESSES = STATE / "services.json"
 DEFAULT = ("mariadb", "postgresql", "rabbitmq", "influxdb")
 
-SERVICES: dict[str, type[Service]] = {
-    kind.name: kind for kind in (MariaDB, PostgreSQL, RabbitMQ, InfluxDB, InfluxDBAuth)
-}
+
+@functools.cache
+def kinds() -> dict[str, type[Service]]:
+    """What there is, by name."""
+    from tests.cloud.stores import Gnocchi, Prometheus
+
+    every = (MariaDB, PostgreSQL, RabbitMQ, InfluxDB, InfluxDBAuth, Prometheus, Gnocchi)
+    return {kind.name: kind for kind in every}
 
 
 def _read(path: pathlib.Path) -> dict[str, dict[str, int]]:
@@ -58,9 +64,9 @@ def _read(path: pathlib.Path) -> dict[str, dict[str, int]]:
 
 def service(name: str) -> Service:
     """A service with the ports it keeps; SystemExit if there is no such service."""
-    if name not in SERVICES:
-        raise SystemExit(f"no service {name!r}; there are {', '.join(SERVICES)}")
-    found = SERVICES[name]()
+    if name not in kinds():
+        raise SystemExit(f"no service {name!r}; there are {', '.join(kinds())}")
+    found = kinds()[name]()
     found.ports = _read(HOME / "ports.json").get(name, {})
     return found
 
@@ -92,7 +98,7 @@ def reserve(name: str) -> Service:
 def _write_addresses(processes: Processes) -> dict[str, str]:
     """services.json: the addresses of what runs now."""
     addresses: dict[str, str] = {}
-    for name in SERVICES:
+    for name in kinds():
         if processes.pid(name):
             addresses.update(service(name).addresses())
     ADDRESSES.write_text(json.dumps(addresses, indent=1) + "\n", encoding="utf-8")
@@ -103,7 +109,8 @@ def up(names: tuple[str, ...] = DEFAULT) -> dict[str, str]:
     """Start these unless they run; return the addresses of all that run."""
     with locked("services"):
         processes = Processes(HOME)
-        found = [service(name) for name in names]
+        before = [one for name in names for one in service(name).requires]
+        found = [service(name) for name in dict.fromkeys((*before, *names))]
         stopped = [each for each in found if not processes.pid(each.name)]
         for each in stopped:
             each.install()
@@ -131,11 +138,11 @@ def stop(names: tuple[str, ...]) -> None:
 
 def down(purge: bool = False) -> None:
     """Stop all that was started here; with PURGE drop the data as well."""
-    stop(tuple(name for name in SERVICES if Processes(HOME).pid(name)))
+    stop(tuple(name for name in kinds() if Processes(HOME).pid(name)))
     ADDRESSES.unlink(missing_ok=True)
     if purge:
         for path in HOME.iterdir():
-            if path.name == "debian":
+            if path.name == "debian" or path.name.startswith("venv"):
                 continue  # a download, not data
             if path.is_dir():
                 shutil.rmtree(path)

@@ -44,7 +44,8 @@ def missing(what: str, command: str) -> None:
     pytest.skip(reason)
 
 
-def _address(name: str, key: str) -> str:
+def address(name: str, key: str) -> str:
+    """An address of a service that runs; otherwise the test is skipped, or fails in CI."""
     path = private.ADDRESSES
     addresses = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if key not in addresses or not Processes(servers.HOME).pid(name):
@@ -73,21 +74,21 @@ def needs() -> Callable[[str], None]:
 @pytest.fixture
 def mariadb_url() -> Iterator[str]:
     """A fresh, empty database on MariaDB."""
-    with backends.database(_address("mariadb", "database_mysql")) as url:
+    with backends.database(address("mariadb", "database_mysql")) as url:
         yield url
 
 
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
     """A fresh, empty database on PostgreSQL."""
-    with backends.database(_address("postgresql", "database_postgresql"), "postgres") as url:
+    with backends.database(address("postgresql", "database_postgresql"), "postgres") as url:
         yield url
 
 
 @pytest.fixture
 def transport_url() -> Iterator[str]:
     """A fresh virtual host on RabbitMQ."""
-    with backends.virtual_host(_address("rabbitmq", "transport_url")) as url:
+    with backends.virtual_host(address("rabbitmq", "transport_url")) as url:
         yield url
 
 
@@ -115,14 +116,14 @@ def broker(needs: Callable[[str], None]) -> Iterator[Broker]:
 @pytest.fixture
 def influxdb() -> Iterator[backends.Influx]:
     """A fresh, empty database on an InfluxDB that asks for no password."""
-    with backends.influx_database(_address("influxdb", "influxdb_url")) as influx:
+    with backends.influx_database(address("influxdb", "influxdb_url")) as influx:
         yield influx
 
 
 @pytest.fixture
 def influxdb_auth() -> Iterator[backends.Influx]:
     """A fresh, empty database on an InfluxDB that asks for a password."""
-    url = _address("influxdb-auth", "influxdb_auth_url")
+    url = address("influxdb-auth", "influxdb_auth_url")
     kind = servers.InfluxDBAuth
     with backends.influx_database(url, kind.username, kind.password) as influx:
         yield influx

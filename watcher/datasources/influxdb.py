@@ -7,11 +7,9 @@ Flux, which 1.6 and 3.x do not. One request answers a metric for the whole clust
 one is made only for counters that were seen on two hosts.
 """
 
-import contextlib
 import json
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -21,20 +19,12 @@ import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from oslo_config import cfg
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_fixed,
-)
-from tenacity.nap import sleep_using_event
 
 from watcher.config import Group
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NoMetrics, ServiceDown, Unavailable
 from watcher.core.metrics import Aggregate, Coverage, Floats, Metric, Query
-from watcher.datasources import columns, influxql
+from watcher.datasources import columns, influxql, wire
 from watcher.datasources.mapping import Series, mapping
 from watcher.datasources.reading import Known
 
@@ -52,28 +42,11 @@ OPTIONS = Group(
         cfg.StrOpt("password", secret=True, help="Password of that user."),
         cfg.StrOpt("database", default="telegraf", help="Database (2.x: as mapped by DBRP)."),
         cfg.StrOpt("retention_policy", default="", help="Empty: the database's default."),
-        cfg.FloatOpt(
-            "timeout",
-            default=60.0,
-            min=1.0,
-            mutable=True,
-            help="Seconds in which one metric must be answered completely, with all tries.",
-        ),
+        wire.timeout_option(),
         cfg.BoolOpt("enable_gzip", default=True, help="Ask for compressed answers."),
-        cfg.StrOpt("cafile", help="PEM file of the authorities to trust."),
-        cfg.StrOpt("certfile", help="PEM file of our own certificate."),
-        cfg.StrOpt("keyfile", help="PEM file of its key."),
-        cfg.BoolOpt("insecure", default=False, help="Trust any certificate."),
+        *wire.trust_options(),
     ],
 )
-
-_PASSING_STATUS = frozenset({429, 502, 503, 504})
-_LOOK_S = 5.0
-"""Time for a look at whether something is there, which people wait for."""
-
-
-class _Passing(ServiceDown):
-    """No answer this time; the same question may be answered in a moment."""
 
 
 class InfluxDB:
@@ -104,7 +77,7 @@ class InfluxDB:
             return True
         try:
             question = influxql.newest(self._full(mapped), _window(query))
-            (found,) = self._ask([question], mapped, tries=1, limit_s=_LOOK_S)
+            (found,) = self._ask([question], mapped, tries=1, limit_s=wire.LOOK_S)
             return bool(influxql.answers(found))
         except Unavailable:
             return False
@@ -195,7 +168,7 @@ class InfluxDB:
             options.url.rstrip("/"),
             token=f"{options.username}:{options.password or ''}" if basic else options.token,
             auth_basic=basic,
-            timeout=int(_LOOK_S * 1000),
+            timeout=int(wire.LOOK_S * 1000),
             verify_ssl=not options.insecure,
             ssl_ca_cert=options.cafile,
             cert_file=options.certfile,
@@ -212,14 +185,7 @@ class InfluxDB:
         """The result of each statement, all sent in one request; tried again while it may help."""
         limit_s = limit_s or self._options.timeout
         deadline = time.monotonic() + limit_s
-        again = Retrying(
-            stop=stop_after_attempt(tries or self._retries.query_max_retries)
-            | stop_after_delay(limit_s - self._retries.query_interval),
-            wait=wait_fixed(self._retries.query_interval),
-            retry=retry_if_exception_type(_Passing),
-            sleep=sleep_using_event(threading.Event()),
-            reraise=True,
-        )
+        again = wire.retrying(self._retries, limit_s, tries)
         try:
             payload = again(self._post, ";".join(statements), self._database(series), deadline)
             return influxql.results(payload, len(statements))
@@ -251,14 +217,14 @@ class InfluxDB:
                 _preload_content=False,
                 _request_timeout=(left_ms, left_ms),
             )
-            with _ended_by(deadline, response):
+            with wire.ended_by(deadline, response, "influxdb"):
                 body = response.read(decode_content=True)
         except ApiException as error:
             raise _refused(error) from error
         except urllib3.exceptions.ReadTimeoutError as error:
             raise ServiceDown("no answer in time ([influxdb] timeout)") from error
         except urllib3.exceptions.HTTPError as error:
-            raise _Passing(f"no answer: {_reason(error)}; check that it runs") from error
+            raise wire.Passing(f"no answer: {wire.reason(error)}; check that it runs") from error
         try:
             return json.loads(body)
         except ValueError as error:
@@ -270,43 +236,15 @@ def _window(query: Query) -> influxql.Window:
     return influxql.Window(now_ns - int(query.period_s * 1e9), now_ns)
 
 
-@contextlib.contextmanager
-def _ended_by(deadline: float, response: urllib3.HTTPResponse) -> Iterator[None]:
-    """Cut a response off at the deadline: urllib3 limits each wait for data, not their sum."""
-    expired = threading.Event()
-
-    def cut() -> None:
-        expired.set()
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # it has just ended by itself
-            response.shutdown()
-
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except urllib3.exceptions.HTTPError as error:
-        if expired.is_set():
-            raise ServiceDown("no complete answer in time ([influxdb] timeout)") from error
-        raise
-    finally:
-        timer.cancel()
-
-
 def _refused(error: ApiException) -> ServiceDown:
     status = error.status or 0
     if status == 0:
-        return ServiceDown(f"no secure connection: {_reason(error)}; check [influxdb] cafile")
+        return ServiceDown(f"no secure connection: {wire.reason(error)}; check [influxdb] cafile")
     if status in (401, 403):
         return ServiceDown(
             f"the credentials are refused (HTTP {status}); check username, password or token in"
             " [influxdb]"
         )
-    text = _reason(error.body or error.reason or "")
-    kind = _Passing if status in _PASSING_STATUS else ServiceDown
+    text = wire.reason(error.body or error.reason or "")
+    kind = wire.Passing if status in wire.PASSING_STATUS else ServiceDown
     return kind(f"it answers with HTTP {status}: {text[:200]}")
-
-
-def _reason(error: object) -> str:
-    text = error.decode(errors="replace") if isinstance(error, bytes) else str(error)
-    return " ".join(text.split())[-300:]
