@@ -31,7 +31,7 @@ from watcher.api.resources import (
     webhooks,
 )
 from watcher.api.views import Resource
-from watcher.core.errors import NotFound
+from watcher.core.errors import NotAcceptable, NotFound
 
 FAMILIES: Mapping[str, tuple[ModuleType, Version]] = {
     "audit_templates": (audit_templates, microversions.BASE),
@@ -96,11 +96,17 @@ class Root:
 
     @pecan.expose()
     def _route(self, segments: Sequence[str], request: Request) -> tuple[Any, list[str]]:
-        """The controller of a path; NotFound, or webob's 405 naming the methods there are."""
+        """The controller of a path.
+
+        Raises NotFound, NotAcceptable for the suffix of another format, or webob's 405 that names
+        the methods there are.
+        """
         path = _canonical(segments)
         if path in self.documents:
             _choose(request, {"GET": None})
             return self.documents[path], []
+        if path[-1].endswith(".xml"):
+            raise NotAcceptable("the service speaks JSON only")
         for pattern, idents in _readings(path[1:] if path[0] == "v1" else path):
             if pattern in self.routes:
                 strict.check(list(idents))

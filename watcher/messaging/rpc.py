@@ -7,6 +7,7 @@ on without it. The server's endpoint has methods of the same names; they get the
 as a dict, to be handed to ``watcher.context.for_job``.
 """
 
+import logging
 from typing import Any
 
 import oslo_messaging
@@ -14,8 +15,10 @@ from oslo_config import cfg
 
 from watcher import config
 from watcher.context import RequestContext
-from watcher.core.errors import WatcherError
-from watcher.messaging.transport import Bus, knock, translated
+from watcher.core.errors import ServiceDown, WatcherError
+from watcher.messaging.transport import FAILED, Bus, knock, translated
+
+LOG = logging.getLogger(__name__)
 
 OPTIONS = (
     config.Group(
@@ -107,6 +110,13 @@ def _cast(client: Any, context: RequestContext, method: str, **values: Any) -> N
 
 
 def _call(client: Any, context: RequestContext, method: str, **values: Any) -> Any:
-    with translated():
-        knock(client, _plain(context))
-        return client.call(_plain(context), method, **values)
+    """What the far end answers; what it did not foresee is ServiceDown, whatever the driver."""
+    try:
+        with translated():
+            knock(client, _plain(context))
+            return client.call(_plain(context), method, **values)
+    except WatcherError:
+        raise
+    except Exception as error:
+        LOG.exception("%s failed at the far end", method)
+        raise ServiceDown(FAILED) from error

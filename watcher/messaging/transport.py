@@ -149,6 +149,10 @@ def set_default_url(conf: cfg.ConfigOpts, url: str) -> None:
     conf.set_default("transport_url", url)
 
 
+FAILED = "the service failed unexpectedly; its log has the reason"
+"""What is told of an error that a server did not foresee."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn oslo.messaging's errors into ours; one that a server raised keeps its own text."""
@@ -170,4 +174,4 @@ def _as_raised(error: oslo_messaging.RemoteError) -> errors.WatcherError:
     if isinstance(kind, type) and issubclass(kind, errors.WatcherError):
         return kind.__new__(kind, error.value)  # NotFound's own __init__ wants kind and ident
     LOG.error("the far end failed with %s: %s", error.exc_type, error.value)
-    return errors.ServiceDown("the service failed unexpectedly; its log has the reason")
+    return errors.ServiceDown(FAILED)

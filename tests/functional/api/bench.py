@@ -52,7 +52,7 @@ class Listener:
         answer = self.answers[name]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer() if callable(answer) else answer
 
 
 @dataclass

@@ -14,6 +14,7 @@ from oslo_config import cfg
 from tests.functional.api.bench import Bench, Listener
 from watcher import config
 from watcher.api import app as api_app
+from watcher.core.errors import ServiceDown
 from watcher.db import models, store
 from watcher.db.engine import Database
 from watcher.messaging import rpc
@@ -168,4 +169,42 @@ def make_bench(
 @pytest.fixture
 def bench(make_bench: Callable[[], Bench]) -> Bench:
     """The API without authentication: a caller who names no roles is an administrator."""
+    return make_bench()
+
+
+@pytest.fixture(scope="module")
+def shared(
+    conf: cfg.ConfigOpts,
+    far_end: tuple[Bus, Listener],
+    template: pathlib.Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bench]:
+    """One Bench for all rows of a table whose requests change nothing, or nothing of each other."""
+    bus, listener = far_end
+    path = tmp_path_factory.mktemp("shared") / "watcher.sqlite"
+    shutil.copyfile(template, path)
+    database = Database(f"sqlite:///{path}")
+    application = api_app.make_app(conf, database, bus)
+    yield Bench(webtest.TestApp(application, lint=True), database, listener, bus)
+    database.dispose()
+
+
+class DeadBus:
+    """A bus that takes nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def _down(self, *_: Any) -> None:
+        raise ServiceDown("the message bus does not answer")
+
+    trigger_audit = launch_action_plan = _down
+    get_strategy_info = get_data_model_info = _down
+
+
+@pytest.fixture
+def without_bus(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[[], Bench]) -> Bench:
+    """The API with its bus down."""
+    monkeypatch.setattr(rpc, "DecisionEngine", DeadBus)
+    monkeypatch.setattr(rpc, "Applier", DeadBus)
     return make_bench()

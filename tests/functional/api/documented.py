@@ -19,6 +19,13 @@ from referencing.jsonschema import DRAFT202012
 
 from watcher.api import microversions, root
 
+HIDDEN = re.compile(
+    r"Traceback|SELECT .* FROM |INSERT INTO |UPDATE .* SET |IntegrityError|sqlalchemy|sqlite3\."
+    r"| object at 0x|psycopg|pymysql|File \"/",
+    re.IGNORECASE,
+)
+"""What no answer may hold: SQL, and what Python says to programmers."""
+
 UNDOCUMENTED = (400, 401, 404, 405, 406, 413)
 """What is answered where no document has an operation: no such path or method, and what comes
 before that is known."""
@@ -26,6 +33,7 @@ before that is known."""
 
 def check(answer: webtest.TestResponse, method: str, path: str) -> None:
     """Fail unless the document describes this answer."""
+    assert not HIDDEN.search(answer.text), f"{method} {path[:200]}: {answer.text[:500]}"
     path = _canonical(path)
     if method == "OPTIONS" or path == "/healthcheck":
         return

@@ -2,7 +2,6 @@
 """Strategies, scoring engines, services, data model, webhooks (contract rest-api 13, 18 to 21)."""
 
 import datetime
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from tests.functional.api.bench import NODE, SERVER, STATE, Bench, utcnow
 from watcher.core.errors import ServiceDown
 from watcher.db import models
-from watcher.messaging import rpc
 
 UUID = "6a0a707c-45ef-4758-b533-e55adddba8ce"
 ROW = {**NODE, **SERVER, "not_in_the_contract": 1}
@@ -198,25 +196,6 @@ def test_only_known_event_audits_have_webhooks(bench: Bench) -> None:
     assert bench.fails(f"/v1/webhooks/{UUID}", 404, "POST", body={})
     assert bench.fails("/v1/webhooks/nothing", 404, "POST", body={})
     assert bench.fails(f"/v1/webhooks/{audit.uuid}", 400, "POST", body=b"{")
-
-
-class DeadBus:
-    """A client whose every message is lost, as when RabbitMQ is stopped."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def _down(self, *_: Any) -> None:
-        raise ServiceDown("the message bus does not answer")
-
-    trigger_audit = launch_action_plan = get_strategy_info = _down
-
-
-@pytest.fixture
-def without_bus(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[[], Bench]) -> Bench:
-    monkeypatch.setattr(rpc, "DecisionEngine", DeadBus)
-    monkeypatch.setattr(rpc, "Applier", DeadBus)
-    return make_bench()
 
 
 def test_with_the_bus_down_requests_are_kept_for_later(
