@@ -5,6 +5,7 @@ The names are what operators write into ``policy.yaml`` and what the dashboard s
 global: there is no isolation by project, so a rule looks at roles only.
 """
 
+import argparse
 from typing import Any
 
 from oslo_config import cfg
@@ -65,9 +66,18 @@ def list_rules() -> list[policy.RuleDefault]:
 
 
 def get_enforcer() -> policy.Enforcer:
-    """The rules in force on this machine, for ``oslopolicy-list-redundant`` and its like."""
+    """The rules in force on this machine, for ``oslopolicy-list-redundant`` and its like.
+
+    They call it without a word, so what their command line says of files is looked up there.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--config-file", "--config-dir"):
+        parser.add_argument(option, action="append", default=[])
+    chosen, _ = parser.parse_known_args()
+    files = [f"--config-file={path}" for path in chosen.config_file]
+    folders = [f"--config-dir={path}" for path in chosen.config_dir]
     conf = cfg.ConfigOpts()
-    conf([], project="watcher")
+    conf([*files, *folders], project="watcher")
     return Policy(conf).enforcer
 
 

@@ -6,10 +6,11 @@ the same application with cheroot: threads, TLS and clean shutdown in a maintain
 run inside another process, which ``watcher-standalone`` and the simulator need.
 """
 
+import argparse
 import socket
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,13 +26,19 @@ PROGRAM = "watcher-api"
 
 
 class ApiServer:
-    """One process that serves the API on [api] host and port."""
+    """One process that serves the API, on [api] host and port unless told where."""
 
-    def __init__(self, wires: daemon.Wires, *, shared_port: bool = False) -> None:
+    def __init__(
+        self,
+        wires: daemon.Wires,
+        *,
+        shared_port: bool = False,
+        address: tuple[str, int] | None = None,
+    ) -> None:
         options = wires.conf.api
         application = make_app(wires.conf, wires.database, wires.bus)
         self._server = wsgi.Server(
-            (options.host, options.port),
+            address or (options.host, options.port),
             application,
             numthreads=options.threads,
             server_name=PROGRAM,
@@ -64,9 +71,9 @@ class ApiServer:
         """Close the port and end the requests that run."""
         self._server.stop()
 
-    def wait(self) -> None:
+    def wait(self, timeout_s: float | None = 30) -> None:
         """Until the last request has been answered."""
-        self._thread.join(timeout=30)
+        self._thread.join(timeout_s)
 
 
 def main() -> int:
@@ -107,6 +114,30 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         made = _application()
     answer: Iterable[bytes] = made(environ, start_response)
     return answer
+
+
+def try_out(arguments: Sequence[str] | None = None) -> int:
+    """``watcher-api-wsgi`` run directly: one process that serves on a port, to try it out.
+
+    A web server takes the file of this command for its WSGI application instead. What follows
+    ``--`` is for oslo.config, such as ``--config-file``.
+    """
+    parser = argparse.ArgumentParser("watcher-api-wsgi", description="For testing only.")
+    parser.add_argument("--port", "-p", type=int, default=8000, help="TCP port (default: 8000).")
+    anywhere = "0.0.0.0"  # noqa: S104 - what this command is known to do
+    parser.add_argument("--host", "-b", default=anywhere, help="Address (default: any).")
+    parser.add_argument("options", nargs="*", metavar="-- OPTION", help="For oslo.config.")
+    chosen = parser.parse_args(arguments)
+
+    def work() -> None:
+        wires = daemon.Wires.connect(daemon.prepare(PROGRAM, chosen.options))
+        wires.database.require_schema()
+        server = ApiServer(wires, address=(chosen.host, chosen.port))
+        server.start()
+        print(f"for testing only: http://{chosen.host}:{server.port}/", flush=True)
+        server.wait(None)
+
+    return daemon.one_line("watcher-api-wsgi", work)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from oslo_log import log
 
 from watcher import config
 from watcher.clients.session import Clients
+from watcher.cmd import meditation
 from watcher.core.errors import Unavailable, WatcherError
 from watcher.db.engine import Database
 from watcher.messaging.notifications import Announcer, make_announcer
@@ -94,6 +95,7 @@ class Daemon(cotyledon.Service):
         self._conf = conf
         self._build = build
         self._service: Any = None
+        meditation.answer(conf, conf.prog, {"Data models": self._data_models})
 
     def run(self) -> None:
         """Connect, build and start.
@@ -108,6 +110,16 @@ class Daemon(cotyledon.Service):
         except (WatcherError, cfg.Error) as error:
             LOG.critical("%s", error)
             raise SystemExit(AGAIN if isinstance(error, Unavailable) else NEVER) from error
+
+    def _data_models(self) -> dict[str, Any]:
+        """The snapshots of a decision engine, by kind, for a report."""
+        questions = getattr(self._service, "questions", None)
+        if questions is None:
+            return {}
+        try:
+            return {"compute": questions.data_model("compute", None)}
+        except WatcherError as error:
+            return {"compute": str(error)}
 
     def terminate(self) -> None:
         """Stop taking work, then wait for what runs."""
@@ -148,6 +160,7 @@ def serve(
                 refused.set()
                 manager.shutdown()
 
+        meditation.pass_on()
         manager.register_hooks(on_reload=lambda: reread(conf), on_dead_worker=died)
         try:
             manager.run()

@@ -15,7 +15,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from watcher.applier.service import ApplierService
-from watcher.cmd import daemon
+from watcher.cmd import daemon, meditation
 from watcher.cmd.api import ApiServer
 from watcher.core.errors import Invalid
 from watcher.decision_engine.service import DecisionEngineService
@@ -66,6 +66,7 @@ def main() -> int:
         conf = daemon.prepare(PROGRAM)
         if not conf.database.connection:
             _make_folder(Path(conf.state_path))
+        meditation.answer(conf, PROGRAM, {})
         run(conf, stop)
 
     return daemon.one_line(PROGRAM, work)

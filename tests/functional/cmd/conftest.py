@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder with a configuration file and a migrated database."""
 
+import importlib.metadata
 import pathlib
+import signal
 import subprocess
 import sys
 
 import pytest
+from oslo_config import cfg
 
 from tests.cloud.process import free_port
 from tests.integration.runner import Runner
 from watcher.db.engine import Database
 
 BIN = pathlib.Path(sys.executable).parent
+ETC = pathlib.Path(__file__).resolve().parents[3] / "etc/watcher"
 TEXT = """
 [DEFAULT]
 transport_url = fake://
@@ -39,6 +43,17 @@ api_query_max_retries = 1
 [nobody]
 knows = it
 """
+
+
+def said(*words, **more):
+    return subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **more,
+    )
 
 
 class Place:
@@ -79,3 +94,19 @@ def place(tmp_path):
     made.upgrade()
     yield made
     made.runner.close()
+
+
+@pytest.fixture
+def called(monkeypatch, capsys):
+    """Runs the function behind a command here: a process for each would take its time."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def call(name, *words):
+        monkeypatch.setattr(cfg, "CONF", cfg.ConfigOpts())
+        monkeypatch.setattr(sys, "argv", [name, *words])
+        (script,) = importlib.metadata.entry_points(group="console_scripts", name=name)
+        with pytest.raises(SystemExit) as ended:
+            script.load()()
+        return ended.value.code, capsys.readouterr()
+
+    return call

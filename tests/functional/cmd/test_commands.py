@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that end by themselves, and what all commands have in common."""
 
-import importlib.metadata
 import json
-import pathlib
-import signal
-import subprocess
-import sys
 
 import pytest
-from oslo_config import cfg
 
-from tests.functional.cmd.conftest import BIN
+from tests.functional.cmd.conftest import BIN, ETC, said
 from watcher.db import store
 from watcher.db.engine import Database
 from watcher.db.models import Goal, Strategy
@@ -21,34 +15,6 @@ DAEMONS = (
     *("watcher-api", "watcher-decision-engine", "watcher-applier", "watcher-standalone"),
     *("watcher-db-manage", "watcher-sync"),
 )
-ETC = pathlib.Path(__file__).resolve().parents[3] / "etc/watcher"
-
-
-def said(*words, **more):
-    return subprocess.run(
-        [str(word) for word in words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **more,
-    )
-
-
-@pytest.fixture
-def called(monkeypatch, capsys):
-    """Runs the function behind a command here: a process for each would take its time."""
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-
-    def call(name, *words):
-        monkeypatch.setattr(cfg, "CONF", cfg.ConfigOpts())
-        monkeypatch.setattr(sys, "argv", [name, *words])
-        (script,) = importlib.metadata.entry_points(group="console_scripts", name=name)
-        with pytest.raises(SystemExit) as ended:
-            script.load()()
-        return ended.value.code, capsys.readouterr()
-
-    return call
 
 
 @pytest.mark.parametrize("name", DAEMONS)
