@@ -36,7 +36,6 @@ SHARED = "watcher_clients_auth"
 SERVICE_TYPES = {
     "nova": "compute",
     "placement": "placement",
-    "keystone": "identity",
     "cinder": "block-storage",
     "ironic": "baremetal",
 }
@@ -106,7 +105,6 @@ OPTIONS = (
         interface="endpoint_type",
     ),
     _service_group("placement", "The placement service", interface="interface"),
-    _service_group("keystone", "The identity service", interface="interface"),
     _service_group(
         "cinder",
         "The block storage service",

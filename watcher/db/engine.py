@@ -33,11 +33,17 @@ from watcher.db import migrations
 
 LOG = logging.getLogger(__name__)
 
+UNUSED = (
+    *("backend", "asyncio_connection", "asyncio_slave_connection"),
+    *("use_db_reconnect", "db_max_retries"),
+)
+"""oslo.db's options without a meaning here: work that must not be lost is never given up."""
+
 OPTIONS = config.Group(
     "database",
     "The database",
     [
-        *oslo_options.database_opts,
+        *(option for option in oslo_options.database_opts if option.dest not in UNUSED),
         cfg.StrOpt(
             "mysql_engine",
             default="InnoDB",
@@ -58,9 +64,6 @@ PASSED_ON = (
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another one on SQLite, which has one writer at a time."""
-
-RETRY_S = 2.0
-"""Between two tries of work that must not be lost."""
 
 T = TypeVar("T")
 
@@ -136,6 +139,7 @@ class Database:
         another writer was first, but not when the database broke a deadlock of ours.
         """
         told = False
+        pauses_s = self.pauses_s()
         while True:
             try:
                 with self.writing() as session:
@@ -148,8 +152,17 @@ class Database:
                 if not told:
                     LOG.warning("waiting for the database: %s", error)
                 told = True
-                if stop.wait(RETRY_S):
+                if stop.wait(next(pauses_s)):
                     raise
+
+    def pauses_s(self) -> Iterator[float]:
+        """Seconds before each further try of work that must not be lost."""
+        chosen = self._options
+        seconds = float(max(chosen.db_retry_interval, 1))
+        while True:
+            yield seconds
+            if chosen.db_inc_retry_interval:
+                seconds = min(2 * seconds, max(chosen.db_max_retry_interval, seconds))
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the tables to a revision, from nothing if need be."""

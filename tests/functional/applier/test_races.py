@@ -2,6 +2,7 @@
 """Two that decide about one action at the same time, and commits whose answer is lost."""
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -58,7 +59,7 @@ def test_a_skip_by_the_user_during_a_check_that_fails_ends_the_plan(lab: Lab) ->
 def test_a_commit_whose_answer_is_lost_is_not_a_lost_race(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr("watcher.db.engine.RETRY_S", 0.05)
+    monkeypatch.setattr("watcher.db.engine.Database.pauses_s", lambda _: itertools.repeat(0.05))
     writing, lost = lab.database.writing, []
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 """Which plans an applier takes, what it survives, how it starts and stops."""
 
 import contextlib
+import itertools
 import pathlib
 import re
 import threading
@@ -143,7 +144,7 @@ def test_the_database_tells_of_the_applier_and_its_actions(lab: Lab) -> None:
 def test_a_database_that_is_away_for_a_while_is_waited_for(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("watcher.db.engine.RETRY_S", 0.05)
+    monkeypatch.setattr("watcher.db.engine.Database.pauses_s", lambda _: itertools.repeat(0.05))
     writing, until_s = lab.database.writing, time.monotonic() + 60
 
     @contextlib.contextmanager

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options, unreachable databases, and threads on SQLite."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,6 +73,23 @@ def test_a_server_that_does_not_answer_is_tried_as_often_as_configured(caplog):
 )
 def test_postgresql_is_waited_for_unless_it_has_said_no(said, waited):
     assert engine._may_pass(DBAPIError("", {}, psycopg.OperationalError(said))) is waited
+
+
+@pytest.mark.parametrize(
+    ("options", "pauses_s"),
+    [
+        ({}, [1, 2, 4, 8, 10, 10]),
+        ({"db_retry_interval": 3, "db_inc_retry_interval": False}, [3] * 6),
+        ({"db_retry_interval": 0, "db_max_retry_interval": 3}, [1, 2, 3, 3, 3, 3]),
+    ],
+)
+def test_work_that_must_not_be_lost_is_tried_again_as_configured(sqlite_url, options, pauses_s):
+    conf = cfg.ConfigOpts()
+    engine.OPTIONS.register(conf)
+    conf([], default_config_files=[], default_config_dirs=[])
+    for name, value in {"connection": sqlite_url, **options}.items():
+        conf.set_override(name, value, "database")
+    assert list(itertools.islice(Database(conf).pauses_s(), 6)) == pauses_s
 
 
 def test_tables_that_are_missing_are_named_with_the_command_that_makes_them(sqlite_url):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All of Watcher in this process, with strategies of somebody else who makes every mistake."""
 
+import itertools
 import sys
 
 import pytest
@@ -103,7 +104,7 @@ def shared(vendor, tmp_path_factory):
 @pytest.fixture
 def watcher(shared, vendor, monkeypatch):
     """Nothing is wrong, nobody has thought, and nothing was told yet."""
-    monkeypatch.setattr("watcher.db.engine.RETRY_S", 0.05)
+    monkeypatch.setattr("watcher.db.engine.Database.pauses_s", lambda _: itertools.repeat(0.05))
     thoughts = sys.modules[vendor]
     thoughts.begun.clear()
     thoughts.go.clear()
