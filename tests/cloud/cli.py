@@ -2,6 +2,7 @@
 """A real OpenStack over fake hypervisors, for tests.
 
     tools/cloud install          a venv with OpenStack from PyPI, as locked
+    tools/cloud install tempest  ... one with Tempest and Watcher's plug-in to it
     tools/cloud up               databases, configuration, processes; idempotent
     tools/cloud seed [N]         flavors, an image, aggregates, N servers
     tools/cloud status           processes, their memory, what Nova says
@@ -21,6 +22,7 @@ import shutil
 import signal
 import sys
 
+from tests import tempest
 from tests.cloud import servers, services
 from tests.cloud.process import ROOT, Command, Processes, family, locked, run, say, step
 from tests.cloud.settings import DATA, ETC, HERE, HOME, STORED, VENV, load
@@ -28,22 +30,27 @@ from tests.cloud.settings import DATA, ETC, HERE, HOME, STORED, VENV, load
 PYTHON = VENV / "bin/python"
 
 
+def locked_venv(venv: pathlib.Path, lock: pathlib.Path) -> pathlib.Path:
+    """A venv with what a lock file lists, made anew when the list changed; its site-packages."""
+    text = lock.read_text(encoding="utf-8")
+    done, python = venv / "installed", venv / "bin/python"
+    if not done.exists() or done.read_text(encoding="utf-8") != text:
+        with step("venv"):
+            run([sys.executable, "-m", "venv", venv])
+        with step("packages from PyPI"):
+            # The lock is complete, so there is nothing to resolve.
+            pip: Command = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
+            run([*pip, "-r", lock])
+        with step("compile"):
+            run([python, "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/", venv / "lib"])
+        done.write_text(text, encoding="utf-8")
+    program = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return pathlib.Path(run([python, "-c", program]).strip())
+
+
 def install() -> None:
     """Make the venv, and let it know the drivers in plugins/."""
-    lock = (HERE / "requirements.lock").read_text(encoding="utf-8")
-    done = VENV / "installed"
-    if not done.exists() or done.read_text(encoding="utf-8") != lock:
-        with step("venv"):
-            run([sys.executable, "-m", "venv", VENV])
-        with step("OpenStack from PyPI"):
-            # The lock is complete, so there is nothing to resolve.
-            pip: Command = [PYTHON, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
-            run([*pip, "-r", HERE / "requirements.lock"])
-        with step("compile"):
-            site = _site_packages()
-            run([PYTHON, "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/", site])
-        done.write_text(lock, encoding="utf-8")
-    site = _site_packages()
+    site = locked_venv(VENV, HERE / "requirements.lock")
     # On sys.path for every process of the venv; the dist-info beside the package
     # makes its Neutron entry point known.
     (site / "fakecloud.pth").write_text(f"{HERE / 'plugins'}\n", encoding="utf-8")
@@ -51,11 +58,6 @@ def install() -> None:
     (site / "nova/virt/fakecloud.py").write_text(
         "from fakecloud.compute import FakeCloudDriver  # noqa: F401\n", encoding="utf-8"
     )
-
-
-def _site_packages() -> pathlib.Path:
-    program = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    return pathlib.Path(run([PYTHON, "-c", program]).strip())
 
 
 def status() -> int:
@@ -122,7 +124,9 @@ def main(arguments: list[str]) -> int:
     verb, *rest = arguments or ["help"]
     if verb in ("up", "seed", "status"):
         in_venv(arguments)
-    if verb == "install":
+    if verb == "install" and rest == ["tempest"]:
+        locked_venv(tempest.VENV, tempest.LOCK)
+    elif verb == "install":
         install()
     elif verb == "up":
         from tests.cloud.boot import Boot

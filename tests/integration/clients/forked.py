@@ -65,7 +65,7 @@ class Clients:
 class Front:
     """One of the two programs, as one user, in one API version.
 
-    ``ran`` collects the subcommands that were run, such as ``audit list``.
+    ``ran`` collects the words of the commands that were run, ``("audit", "list", ...)``.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class Front:
         self.clients = clients
         self.program = program
         self.environment = {**environment, "OS_INFRA_OPTIM_API_VERSION": version}
-        self.ran: set[str] = set()
+        self.ran: list[Sequence[str]] = []
 
     def run(self, *commands: Sequence[str]) -> list[Said]:
         """The commands, at the same time; what each said, in their order."""
         first = ["optimize"] if self.program == "openstack" else []
-        self.ran.update(" ".join(words[:2]) for words in commands)
+        self.ran.extend(commands)
         begun = [
             self.clients.pool.apply_async(
                 _run, (MODULES[self.program], [*first, *words], self.environment)
