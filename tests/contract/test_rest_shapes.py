@@ -38,13 +38,13 @@ FULL = {
     "services": f"last_seen_up {STAMPS}",
 }
 SINCE = {
-    "audits": {1: TIMES, 5: "status_message"},
-    "action_plans": {5: "status_message"},
-    "actions": {5: "status_message"},
+    "audits": {1: TIMES, 5: "status_message", 8: "on_failure"},
+    "action_plans": {5: "status_message", 8: "on_failure"},
+    "actions": {5: "status_message", 8: "undoes"},
     "audit_templates": {7: "default_parameters"},
 }
 PATCHABLE = {
-    "audits": f"name state parameters interval auto_trigger force {TIMES}",
+    "audits": f"name state parameters interval auto_trigger force on_failure {TIMES}",
     "audit_templates": "name description scope default_parameters",
     "action_plans": "state",
     "actions": "state status_message",
@@ -66,7 +66,7 @@ def keys(resource: Resource, minor: int, detail: bool) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("minor", range(8))
+@pytest.mark.parametrize("minor", range(len(microversions.VERSIONS)))
 @pytest.mark.parametrize("collection", BRIEF)
 def test_a_form_has_exactly_these_keys(collection: str, minor: int) -> None:
     resource = RESOURCES[collection]

@@ -26,8 +26,9 @@ WEBHOOKS = Version(1, 4)  # POST /webhooks/{audit} and audits of type EVENT
 SKIP = Version(1, 5)  # PATCH /actions/{uuid}; status_message of audits, plans and actions
 EXTENDED = Version(1, 6)  # server_pinned_az and server_flavor_extra_specs in the data model
 DEFAULTS = Version(1, 7)  # default_parameters of audit templates
+EXECUTION = Version(1, 8)  # on_failure of audits and plans, undoes of actions, plans retried
 
-VERSIONS = (BASE, TIMES, FORCE, DATA_MODEL, WEBHOOKS, SKIP, EXTENDED, DEFAULTS)
+VERSIONS = (BASE, TIMES, FORCE, DATA_MODEL, WEBHOOKS, SKIP, EXTENDED, DEFAULTS, EXECUTION)
 LATEST = VERSIONS[-1]
 
 _WORD = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?")

@@ -35,7 +35,7 @@ _RULES: dict[str, tuple[str, ...]] = {
     "strategies": (*_LISTED, "state"),
     "audit_templates": (*_LISTED, "create", "update", "delete"),
     "audits": (*_LISTED, "create", "update", "delete"),
-    "action_plans": (*_LISTED, "update", "start", "delete"),
+    "action_plans": (*_LISTED, "update", "start", "retry", "delete"),
     "actions": (*_LISTED, "update"),
     "scoring_engines": _LISTED,
     "services": _LISTED,
@@ -53,6 +53,7 @@ _VERBS = {
     "update": ("PATCH", "/{ident}", "Change one of the {}."),
     "delete": ("DELETE", "/{ident}", "Delete one of the {}."),
     "start": ("POST", "/{ident}/start", "Start one of the {}."),
+    "retry": ("POST", "/{ident}/retry", "Start what is left of one of the {} as a new one."),
     "trigger": ("POST", "/{ident}", "Run an audit that waits for an event."),
 }
 

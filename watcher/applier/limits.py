@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many actions run side by side, across all plans of this applier, while they run.
+"""How many actions run side by side, across all plans, while they run.
+
+What waits in this process waits here; ``watcher.applier.admission`` asks the database whether the
+actions of other appliers leave room too.
 
 There are no barriers: an action starts as soon as those it waits for are over and every limit it
 counts towards has room. Those of earlier plans, and of earlier places in a plan, go first.
@@ -7,11 +10,11 @@ counts towards has room. Those of earlier plans, and of earlier places in a plan
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
-from watcher.core.solution import CHANGE_SERVICE_STATE
+from watcher.core.solution import touched
 
 Need = Mapping[Hashable, int]
 """What an action takes one of while it runs, each with how many there are in all."""
@@ -52,11 +55,18 @@ class Limits:
         for name in ("source_node", "destination_node"):
             if parameters.get(name):
                 need[name, parameters[name]] = self._per_node
-        if parameters.get("resource_id"):
-            need["resource", parameters["resource_id"]] = 1
-        if action_type == CHANGE_SERVICE_STATE and parameters.get("resource_name"):
-            need["service", parameters["resource_name"]] = 1
+        for resource in touched(action_type, parameters).changed:
+            need["resource", resource] = 1
         return need
+
+    def full(self, need: Need, running: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+        """Which limit has no room for one more beside those that run; '' when all have.
+
+        ``running`` are action types with their input parameters, wherever they run.
+        """
+        used = Counter(key for one in running for key in self.need(*one))
+        full = (key for key, most in need.items() if used[key] >= most)
+        return next((" ".join(key) if isinstance(key, tuple) else str(key) for key in full), "")
 
     def when_free(
         self, need: Need, start: Callable[[], object], place: tuple[int, int] = (0, 0)

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One action plan: claimed, run, made good where it stopped half-way, finished."""
+"""One action plan: claimed or taken over, run, rolled back or made good, finished."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from threading import Event, Lock
+from threading import Lock
 from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watcher import context
-from watcher.applier.steps import Steps, Wires, attempt, words
-from watcher.core import solution
-from watcher.core.errors import LostRace, NotFound
+from watcher.applier import recheck, rollback
+from watcher.applier.attempts import attempt, words
+from watcher.applier.steps import Steps
+from watcher.applier.wires import Wires
+from watcher.core.errors import ImpossiblePlan, LostRace, NotFound
+from watcher.core.states import ROLLBACK
 from watcher.db import store
 from watcher.db.engine import Database
-from watcher.db.models import Action, ActionPlan
+from watcher.db.models import MESSAGE_LENGTH, Action, ActionPlan
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +27,8 @@ SHOWN = ("audit.goal", "audit.strategy", "strategy")
 SHOWN_OF_ACTIONS = tuple(f"action_plan.{name}" for name in SHOWN)
 
 
-UNFINISHED = ("PENDING", "ONGOING")
+UNFINISHED = ("PENDING", "ONGOING", "CANCELLING")
+RUNNING = ("ONGOING", "CANCELLING")
 
 
 class Engine(Protocol):
@@ -51,21 +55,48 @@ def claim(database: Database, uuid: str, host: str) -> ActionPlan | None:
     return plan
 
 
+def take_over(database: Database, uuid: str, host: str) -> ActionPlan | None:
+    """Take a plan whose applier is no more, in a new epoch, to go on with it; None: too late.
+
+    A process that had it and is still alive cannot write any more.
+    """
+    try:
+        with database.writing() as session:
+            plan = store.get(session, ActionPlan, uuid, load=SHOWN)
+            if plan.state not in RUNNING:
+                return None
+            store.swap(session, plan, "epoch", epoch=plan.epoch + 1, hostname=host)
+    except (LostRace, NotFound) as error:
+        LOG.info("action plan %s is not taken over: %s", uuid, error)
+        return None
+    LOG.warning("action plan %s is taken over and goes on", uuid)
+    return plan
+
+
 class PlanRun:
-    """The life of a claimed plan on this applier.
+    """The life of a plan on this applier, from its claim or, ``resumed``, from where it was.
 
     ``caller`` is the context of the request that started it, if its message was heard.
     """
 
     def __init__(
-        self, wires: Wires, engine: Engine, plan: ActionPlan, caller: Mapping[str, Any]
+        self,
+        wires: Wires,
+        engine: Engine,
+        plan: ActionPlan,
+        caller: Mapping[str, Any],
+        *,
+        resumed: bool = False,
     ) -> None:
+        self._wires = wires
+        self._resumed = resumed
         self._announcer = wires.announcer
         self._engine = engine
         self._plan = plan
         self._caller = caller
         self._steps = Steps(wires, plan, caller, self.cancel)
         self._actions: list[Action] = []
+        self._rolls = False
         self._cancelling = Lock()
         self._cancelled = False
 
@@ -107,59 +138,66 @@ class PlanRun:
 
     def _run(self) -> None:
         context.for_job(self.uuid, self._caller)
-        self._announcer.job("action_plan.execution", self._plan, phase="start")
         self._actions = self._steps.write(self._read_actions)
-        self._engine.run(self._actions, self._steps.run)
+        self._steps.remember(self._actions)
+        if self._plan.state == "CANCELLING":
+            self.cancel()
+        if not self._resumed:
+            self._announcer.job("action_plan.execution", self._plan, phase="start")
+            refusal = recheck.refusal(self._wires, self._actions)
+            if refusal:
+                self._abandon(ImpossiblePlan(refusal), f"Not started: {refusal}")
+                return
+        if self._go([one for one in self._actions if one.undoes is None]) and self._make_good():
+            self._finish()
+
+    def _go(self, actions: Sequence[Action]) -> bool:
+        """Run actions to their end; False when the applier stops before."""
+        self._engine.run(actions, self._steps.run)
         if self._steps.broken:
             raise self._steps.broken
-        if self._steps.stopped and any(one.state in UNFINISHED for one in self._actions):
-            LOG.info("action plan %s is left ONGOING: the applier stops", self.uuid)
-            return
-        self._compensate()
-        self._finish()
+        left = self._steps.stopped and any(one.state in UNFINISHED for one in actions)
+        if left:
+            LOG.info("action plan %s is left as it is: the applier stops", self.uuid)
+        return not left
+
+    def _make_good(self) -> bool:
+        """Roll back if that is wanted, else make good by visible actions what is in vain.
+
+        Something may be so though all went well: an instance can have come to a host meanwhile.
+        """
+        failed = self._steps.on_failure == ROLLBACK and bool(self._steps.failed)
+        self._rolls = failed and not self._steps.cancelled
+        begun = [one for one in self._actions if one.undoes is not None]
+        if not begun:
+            if self._steps.stopped:
+                return False
+            work = rollback.reversals if self._rolls else rollback.repairs
+            begun = self._add(work(self._steps, self._actions))
+        self._steps.unwind()
+        return self._go(begun)
 
     def _read_actions(self, session: Session) -> list[Action]:
         mine = Action.action_plan_id == self._plan.id
         rows = store.every(session, Action, mine, load=SHOWN_OF_ACTIONS)
         return sorted(rows, key=lambda row: (row.position, row.id))
 
-    def _compensate(self) -> None:
-        """Make good, by visible actions, what succeeded in vain; newest first.
+    def _add(self, extra: Sequence[Action]) -> list[Action]:
+        """New actions at the end of the plan, all of them or, after a crash, none."""
 
-        That may be so though all went well: an instance can have come to the host meanwhile.
-        """
-        if self._steps.stopped:
-            return
-        for action in reversed(self._actions.copy()):
-            if action.state != "SUCCEEDED":
-                continue
-            handler = self._steps.handler(action, Event())
-            wanted, error = attempt(handler.compensation)
-            if error is not None:
-                LOG.warning("whether to make good %s is not known: %s", action.uuid, words(error))
-            elif wanted is not None:
-                self._add(action, wanted)
-
-    def _add(self, vain: Action, wanted: solution.Action) -> None:
-        """A new action at the end of the plan, and run."""
-        extra = Action(
-            action_plan_id=self._plan.id,
-            action_type=wanted.type,
-            input_parameters=wanted.input_parameters,
-            parents=[vain.uuid],
-            position=len(self._actions),
-            status_message=f"Added because action {vain.uuid} did not serve its end.",
-        )
-
-        def add(session: Session) -> Action:
+        def add(session: Session) -> list[Action]:
             if self._read(session).epoch != self._plan.epoch:
                 raise LostRace(f"action plan {self.uuid} was taken by another applier")
-            row = store.add(session, extra)
-            return store.get(session, Action, row.uuid, load=SHOWN_OF_ACTIONS)
+            store.add_all(session, extra)
+            return self._read_actions(session)
 
-        row = self._steps.write(add)
-        self._steps.act(row)
-        self._actions.append(row)
+        if not extra:
+            return []
+        rows = self._steps.write(add)
+        known = {one.uuid for one in self._actions}
+        added = [row for row in rows if row.uuid not in known]
+        self._actions += added
+        return added
 
     def _finish(self) -> None:
         """The plan's end, from its actions; a cancelled one is CANCELLED in any case."""
@@ -170,6 +208,8 @@ class PlanRun:
             first = self._steps.failed[0]
             named = f"Action {first.uuid} ({first.action_type}) failed"
             text = str(first.status_message).replace("Action failed", named, 1)
+        if self._rolls:
+            text = rollback.told(str(text), self._actions, MESSAGE_LENGTH)
         to = "FAILED" if "FAILED" in states else "SUCCEEDED"
         if not self._steps.cancelled:
             try:
@@ -193,14 +233,14 @@ class PlanRun:
     def _read(self, session: Session) -> ActionPlan:
         return store.get(session, ActionPlan, self.uuid, load=SHOWN)
 
-    def _abandon(self, error: Exception) -> None:
-        """After an error of the applier itself: nothing is left PENDING or ONGOING."""
-        text = f"The applier failed: {words(error)}"
+    def _abandon(self, error: Exception, text: str = "") -> None:
+        """The plan cannot begin, or the applier failed: nothing is left PENDING or ONGOING."""
+        text = text or f"The applier failed: {words(error)}"
 
         def work(session: Session) -> None:
             mine = (Action.action_plan_id == self._plan.id, Action.state.in_(UNFINISHED))
             for row in store.every(session, Action, *mine):
-                to = "FAILED" if row.state == "ONGOING" else "CANCELLED"
+                to = "CANCELLED" if row.state == "PENDING" else "FAILED"
                 store.transition(session, row, to, text, epoch=self._plan.epoch)
             store.transition(session, self._plan, "FAILED", text, epoch=self._plan.epoch)
 

@@ -1,40 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans that this host was running when its applier stopped."""
+"""Plans at work whose applier is no more: they are taken over and finished, not cancelled."""
 
-import logging
+from collections.abc import Collection
 
-from watcher.core.errors import LostRace
-from watcher.db import store
+from sqlalchemy import select
+
+from watcher.applier.admission import RUNNING
 from watcher.db.engine import Database
-from watcher.db.models import Action, ActionPlan
-
-LOG = logging.getLogger(__name__)
-
-RUNNING = ("ONGOING", "CANCELLING")
+from watcher.db.heartbeat import Silence
+from watcher.db.models import ActionPlan
 
 
-def recover(database: Database, host: str) -> int:
-    """Cancel the plans left running by this host, and their actions; how many there were.
+class Orphans:
+    """Finds them, one look after another.
 
-    The new epoch keeps a process that is still alive from writing (contract: applier §5). What was
-    under way in the cloud goes on there.
+    A host is given up when it showed no heartbeat for ``down_time_s`` while we looked, at most
+    ``gap_s`` apart; what this host had in a former life is found at once.
     """
-    text = f"The applier on host {host} was stopped while the action plan was ongoing."
-    left = (ActionPlan.state.in_(RUNNING), ActionPlan.hostname == host)
-    with database.reading() as session:
-        plans = store.every(session, ActionPlan, *left)
-    for plan in plans:
-        try:
-            _cancel(database, plan, text)
-        except LostRace as error:
-            LOG.info("%s", error)
-    return len(plans)
 
+    def __init__(
+        self, database: Database, host: str, silence: Silence, down_time_s: float, gap_s: float
+    ) -> None:
+        self._database = database
+        self._host = host
+        self._silence = silence
+        self._down_time_s = down_time_s
+        self._gap_s = gap_s
 
-def _cancel(database: Database, plan: ActionPlan, text: str) -> None:
-    unfinished = Action.state.in_(("PENDING", *RUNNING))
-    with database.writing() as session:
-        store.swap(session, plan, "epoch", epoch=plan.epoch + 1)
-        for action in store.every(session, Action, Action.action_plan_id == plan.id, unfinished):
-            store.transition(session, action, "CANCELLED", text)
-        store.transition(session, plan, "CANCELLED", text)
+    def look(self, mine: Collection[str]) -> list[str]:
+        """The uuids of such plans, the oldest first; ``mine`` are those that run here."""
+        plans = ActionPlan
+        query = select(plans.uuid, plans.hostname).where(
+            plans.deleted == 0, plans.state.in_(RUNNING)
+        )
+        with self._database.reading() as session:
+            rows = session.execute(query.order_by(plans.id)).all()
+            others = {row.hostname for row in rows if row.hostname not in (None, self._host)}
+            silent_s = self._silence.look(session, others, self._gap_s)
+        dead = {host for host, silence_s in silent_s.items() if silence_s > self._down_time_s}
+        dead.add(self._host)
+        return [
+            row.uuid
+            for row in rows
+            if row.uuid not in mine and (row.hostname is None or row.hostname in dead)
+        ]

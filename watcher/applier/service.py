@@ -16,16 +16,18 @@ from oslo_config import cfg
 from sqlalchemy import select
 
 from watcher import plugins
+from watcher.applier.admission import gate
 from watcher.applier.limits import Limits
-from watcher.applier.plans import Engine, PlanRun, claim
-from watcher.applier.recovery import recover
-from watcher.applier.steps import Wires
+from watcher.applier.plans import Engine, PlanRun, claim, take_over
+from watcher.applier.recovery import Orphans
+from watcher.applier.wires import Wires
 from watcher.clients.session import Clients
 from watcher.config import Group
 from watcher.core.errors import Conflict, Invalid, WatcherError
+from watcher.core.states import CONTINUE, ROLLBACK, STOP
 from watcher.db import store
 from watcher.db.engine import Database
-from watcher.db.heartbeat import Heartbeat
+from watcher.db.heartbeat import Heartbeat, Silence
 from watcher.db.models import ActionDescription, ActionPlan
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.transport import Bus
@@ -49,7 +51,7 @@ OPTIONS = Group(
             "parallel_total",
             default=6,
             min=1,
-            help="Actions that run side by side, in all plans of this applier together.",
+            help="Actions that run side by side, in all plans of all appliers together.",
         ),
         cfg.IntOpt(
             "parallel_per_node",
@@ -76,7 +78,39 @@ OPTIONS = Group(
             default=45,
             min=0,
             help="Seconds that a stopping applier waits for actions that run. What is not over"
-            " then is cancelled in the database at the next start.",
+            " then is taken up again at the next start, or by another applier.",
+        ),
+        cfg.StrOpt(
+            "on_failure",
+            default=CONTINUE,
+            choices=[
+                (CONTINUE, "What does not wait for the failed action goes on."),
+                (STOP, "Nothing more is begun."),
+                (ROLLBACK, "Nothing more is begun, and all that was done is taken back."),
+            ],
+            help="What becomes of a plan when one of its actions fails, unless its audit says.",
+        ),
+        cfg.BoolOpt(
+            "rollback_when_actionplan_failed",
+            default=False,
+            deprecated_for_removal=True,
+            deprecated_reason="on_failure = rollback says the same.",
+            help="Roll a failed plan back where on_failure is continue.",
+        ),
+        cfg.IntOpt(
+            "patience",
+            default=300,
+            min=0,
+            help="Seconds that a cloud that does not answer is asked again whether an action can"
+            " be begun, or what became of one, before the action fails.",
+        ),
+        cfg.IntOpt(
+            "max_stale_percent",
+            default=50,
+            min=0,
+            max=100,
+            help="A plan is not begun when more than so many percent of its migrations have lost"
+            " their instance, source or destination since it was made.",
         ),
     ],
 )
@@ -96,8 +130,12 @@ class ApplierService:
         settings = conf.watcher_applier
         self._host: str = conf.host
         self._database = database
-        self._wires = Wires(database, announcer, clients, settings.abort_on_cancel)
-        self._engine = _engine(conf)
+        limits = _limits(settings)
+        self._wires = _wires(settings, database, announcer, clients, limits)
+        self._engine = _engine(conf, limits)
+        self._orphans = Orphans(
+            database, self._host, Silence(NAME), conf.service_down_time, 2 * LOOK_S
+        )
         self._workers: int = settings.workers
         self._pool = ThreadPoolExecutor(settings.workers, "plan")
         self._shutdown_timeout_s: float = settings.shutdown_timeout
@@ -111,10 +149,7 @@ class ApplierService:
         self._looker = Thread(target=self._look, name="due-plans", daemon=True)
 
     def start(self) -> None:
-        """Cancel what a former life left behind, say what actions there are, then serve."""
-        left = recover(self._database, self._host)
-        if left:
-            LOG.warning("%d action plans were cancelled: they ran when %s stopped", left, NAME)
+        """Say what actions there are, then serve; what a former life left is taken up first."""
         describe(self._database)
         self._heartbeat.start()
         self._server.start()
@@ -173,7 +208,10 @@ class ApplierService:
             self._bell.wait(LOOK_S)
 
     def _take(self) -> None:
-        """Claim PENDING plans, oldest first, while there are workers for them."""
+        """Take over orphaned plans, then claim PENDING ones, while there are workers for them."""
+        orphans = self._orphans.look([run.uuid for run in self._runs()])
+        for uuid in orphans[: max(0, self._workers - len(self._runs()))]:
+            self._enter(take_over(self._database, uuid, self._host), {}, resumed=True)
         free = self._workers - len(self._runs())
         if free <= 0:
             return
@@ -185,15 +223,17 @@ class ApplierService:
                 self._callers.clear()  # of plans that others run
         for uuid, caller in callers.items():
             if not self._stopping.is_set():
-                self._claim(uuid, caller)
+                self._enter(claim(self._database, uuid, self._host), caller)
 
-    def _claim(self, uuid: str, caller: Mapping[str, Any]) -> None:
-        plan = claim(self._database, uuid, self._host)
-        if plan is not None:
-            run = PlanRun(self._wires, self._engine, plan, caller)
-            with self._lock:
-                self._running[uuid] = run
-            self._pool.submit(self._run, run)
+    def _enter(
+        self, plan: ActionPlan | None, caller: Mapping[str, Any], *, resumed: bool = False
+    ) -> None:
+        if plan is None or self._stopping.is_set():
+            return
+        run = PlanRun(self._wires, self._engine, plan, caller, resumed=resumed)
+        with self._lock:
+            self._running[run.uuid] = run
+        self._pool.submit(self._run, run)
 
     def _run(self, run: PlanRun) -> None:
         if self._stopping.is_set():
@@ -228,7 +268,23 @@ class Endpoint:
         self._service.ring(uuid, ctxt)
 
 
-def _engine(conf: cfg.ConfigOpts) -> Engine:
+def _wires(
+    settings: Any, database: Database, announcer: Announcer, clients: Clients, limits: Limits
+) -> Wires:
+    rolls = settings.rollback_when_actionplan_failed and settings.on_failure == CONTINUE
+    return Wires(
+        database,
+        announcer,
+        clients,
+        gate(limits),
+        abort_on_cancel=settings.abort_on_cancel,
+        on_failure=ROLLBACK if rolls else settings.on_failure,
+        patience_s=settings.patience,
+        stale_percent=settings.max_stale_percent,
+    )
+
+
+def _engine(conf: cfg.ConfigOpts, limits: Limits) -> Engine:
     settings = conf.watcher_applier
     known = plugins.load(plugins.WORKFLOW_ENGINES)
     factory = known.get(settings.workflow_engine)
@@ -237,7 +293,7 @@ def _engine(conf: cfg.ConfigOpts) -> Engine:
             f"[watcher_applier] workflow_engine is {settings.workflow_engine!r}; there is"
             f" {', '.join(known)}"
         )
-    return factory(conf, _limits(settings))
+    return factory(conf, limits)
 
 
 def _limits(settings: Any) -> Limits:

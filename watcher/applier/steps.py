@@ -7,44 +7,35 @@ touched. Each write carries the epoch of the plan: an applier that was supersede
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from threading import Event, Lock
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watcher import context, plugins
-from watcher.clients.session import Clients
+from watcher.applier.admission import RUNNING, Full, Gate
+from watcher.applier.attempts import attempt, message, patiently, words
+from watcher.applier.wires import Wires
 from watcher.core import parameters
-from watcher.core.errors import (
-    ActionFailed,
-    LostRace,
-    NotFound,
-    Skip,
-    WatcherError,
-)
-from watcher.core.protocols import ActionHandler
+from watcher.core.errors import LostRace, NotFound, Skip
+from watcher.core.protocols import ActionHandler, Progress
+from watcher.core.states import CONTINUE, STOP
 from watcher.db import store
-from watcher.db.engine import Database
-from watcher.db.models import MESSAGE_LENGTH, Action, ActionPlan
-from watcher.messaging.notifications import Announcer
+from watcher.db.models import Action, ActionPlan
 
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED")
+ROOM_S = 1.0
+"""Seconds between looks for room that the actions of other appliers leave."""
+FROZEN_S = 10.0
+"""After so many seconds between an intent and its deed it is asked whose the plan is now."""
 
-
-@dataclass(frozen=True)
-class Wires:
-    """What all plans are run with; ``abort_on_cancel`` breaks off what runs and can be."""
-
-    database: Database
-    announcer: Announcer
-    clients: Clients
-    abort_on_cancel: bool = False
+NOT_BEGUN = "The action plan was cancelled before this action began."
 
 
 class Steps:
@@ -75,9 +66,25 @@ class Steps:
         self._stops: dict[str, Event] = {}
         self._running: dict[str, tuple[Action, ActionHandler]] = {}
         self._culprits: dict[str, Action] = {}
+        self._spared = False
+        self.on_failure = plan.on_failure or wires.on_failure
         self.failed: list[Action] = []
         self.broken: Exception | None = None
         """An error of the applier itself, not of an action; nothing more is begun after it."""
+
+    def remember(self, actions: Iterable[Action]) -> None:
+        """What had become of these actions, in the plan's order, before this applier had them."""
+        for action in actions:
+            if action.state == "FAILED":
+                self._culprits[action.uuid] = action
+                self.failed.append(action)
+            elif action.state == "CANCELLED" and (culprit := self._culprit(action)):
+                self._culprits[action.uuid] = culprit
+
+    def unwind(self) -> None:
+        """From now on a failure keeps no other action from running; an earlier cancel neither."""
+        self.on_failure = CONTINUE
+        self._spared = self.cancelled
 
     def drain(self) -> None:
         """Begin nothing more."""
@@ -106,33 +113,105 @@ class Steps:
     def _run(self, action: Action) -> None:
         if self.stopped or self.broken or action.state in ENDED:
             return
-        culprit = next(filter(None, map(self._culprits.get, action.parents)), None)
-        if self._plan_cancelled():
-            self._cancel(action, "The action plan was cancelled before this action began.")
-        elif culprit is not None:
-            self._culprits[action.uuid] = culprit
-            named = f"action {culprit.uuid} ({culprit.action_type})"
-            self._cancel(action, f"Not run because {named} failed.")
-        else:
-            self.act(action)
+        if action.state not in RUNNING:  # otherwise an applier that is no more has begun it
+            against = self._against(action)
+            if against:
+                self._cancel(action, against)
+                return
+        self._act(action)
 
-    def act(self, action: Action) -> None:
-        """Check, begin, carry out, record."""
+    def _against(self, action: Action) -> str:
+        """Why an action is not run, after a cancel or what became of others; '' when it is."""
+        if self._plan_cancelled() and not self._spared:
+            return NOT_BEGUN
+        culprit = self._culprit(action)
+        if culprit is not None:
+            self._culprits[action.uuid] = culprit
+            return f"Not run because action {culprit.uuid} ({culprit.action_type}) failed."
+        if self.failed and self.on_failure != CONTINUE:
+            first = self.failed[0]
+            return (
+                f"Not run because action {first.uuid} ({first.action_type}) failed, and the plan"
+                f" was to {'stop' if self.on_failure == STOP else 'roll back'} then."
+            )
+        return ""
+
+    def _culprit(self, action: Action) -> Action | None:
+        return next(filter(None, map(self._culprits.get, action.parents)), None)
+
+    def _act(self, action: Action) -> None:
+        """Check, begin, carry out, record; or find out what became of what was begun."""
         stop = self._stops[action.uuid] = Event()
         try:
             handler, error = attempt(lambda: self.handler(action, stop))
-            before, error = attempt(handler.check) if handler else (None, error)
-            if isinstance(error, Skip):
-                self._end(action, "SKIPPED", f"Action was skipped automatically: {error}")
-            elif error is not None:
-                self._end(action, "FAILED", message("pre_condition", error), error)
-            elif handler and not self._halted.is_set():
-                self._running[action.uuid] = (action, handler)
-                if self._begin(action, dict(before or {})):
-                    self._carry_out(action, handler)
+            if handler is None:
+                self._refuse(action, error or NotFound("Action type", action.action_type))
+            elif action.state in RUNNING:
+                self._resume(action, handler, stop)
+            else:
+                self._start(action, handler, stop)
         finally:
             self._running.pop(action.uuid, None)
             del self._stops[action.uuid]
+
+    def _refuse(self, action: Action, error: Exception) -> None:
+        if isinstance(error, Skip):
+            self._end(action, "SKIPPED", f"Action was skipped automatically: {error}")
+        else:
+            self._end(action, "FAILED", message("pre_condition", error), error)
+
+    def _start(self, action: Action, handler: ActionHandler, stop: Event) -> None:
+        """Begin an action as soon as all limits have room, looked at anew each time."""
+        while not self._halted.is_set():
+            before, error = patiently(handler.check, self._wires.patience_s, stop)
+            if self._halted.is_set():
+                return
+            if error is not None:
+                self._refuse(action, error)
+                return
+            began_s = monotonic()
+            try:
+                self._running[action.uuid] = (action, handler)
+                if self._begin(action, dict(before or {})):
+                    self._hold(action, began_s)
+                    self._carry_out(action, handler)
+                return
+            except Full as full:
+                LOG.debug("action %s waits: %s", action.uuid, full)
+                self._running.pop(action.uuid, None)
+            stop.wait(ROOM_S)
+            against = "" if self.stopped else self._against(action)
+            if against:
+                self._cancel(action, against)
+            if against or self.stopped:
+                return
+
+    def _hold(self, action: Action, began_s: float) -> None:
+        """Raise LostRace when this process was frozen so long that another one has the plan."""
+        if monotonic() - began_s > FROZEN_S and self._found(action) not in RUNNING:
+            raise LostRace(f"action plan {self._plan.uuid} was taken by another applier")
+
+    def _resume(self, action: Action, handler: ActionHandler, stop: Event) -> None:
+        """Go on from where the cloud is with what an applier had begun that is no more."""
+        self._running[action.uuid] = (action, handler)
+        patience_s = self._wires.patience_s
+        before = action.before or {}
+        progress, error = patiently(lambda: handler.observe(before), patience_s, stop)
+        if progress is Progress.NOT_BEGUN:
+            _, error = patiently(handler.check, patience_s, stop)
+        if self._halted.is_set():
+            return
+        LOG.info("action %s was found %s", action.uuid, error or (progress and progress.value))
+        if isinstance(error, Skip):
+            self._refuse(action, error)
+        elif error is not None:
+            self._fail(action, handler, error)
+        elif progress is Progress.DONE:
+            self._end(action, "SUCCEEDED")
+        else:
+            if action.state == "CANCELLING":
+                attempt(handler.abort)
+            self._carry_out(action, handler)
 
     def handler(self, action: Action, stop: Event) -> ActionHandler:
         """The handler of an action with its parameters.
@@ -148,18 +227,28 @@ class Steps:
 
     def _begin(self, action: Action, before: dict[str, Any]) -> bool:
         """Write and announce the intent; False when somebody decided otherwise meanwhile."""
-        begun = self._take(action, "ONGOING", before=before)
+        begun = self._take(action, "ONGOING", gate=self._wires.gate, before=before)
         if begun:
             self._announcer.job("action.execution", action, phase="start")
         return begun
 
-    def _take(self, action: Action, to: str, text: str | None = None, **values: Any) -> bool:
-        """Move an action that was not begun; False when it is PENDING no more."""
+    def _take(
+        self,
+        action: Action,
+        to: str,
+        text: str | None = None,
+        gate: Gate | None = None,
+        **values: Any,
+    ) -> bool:
+        """Move an action that was not begun; False when it is PENDING no more.
+
+        Raises Full when the gate does not let it pass.
+        """
         with self._taking:
             if action.state != "PENDING":
                 return False
             try:
-                self._move(action, to, text, **values)
+                self._move(action, to, text, gate, **values)
             except LostRace:
                 state = self._found(action)
                 if state == to:
@@ -178,6 +267,10 @@ class Steps:
         if self._halted.is_set():
             LOG.info("action %s is left ONGOING: the applier stops", action.uuid)
             return
+        self._fail(action, handler, error)
+
+    def _fail(self, action: Action, handler: ActionHandler, error: Exception) -> None:
+        """Undo what can be undone, and record both."""
         undone, failure = attempt(handler.undo)
         fate = f"; undo failed: {words(failure)}" if failure else ""
         fate = fate or (f"; undone: {undone}" if undone else "")
@@ -229,7 +322,10 @@ class Steps:
         """
         self._cancelled.set()
         for action in actions:
-            self._cancel(action, "The action plan was cancelled before this action began.")
+            self._cancel(action, NOT_BEGUN)
+            waiting = None if action.uuid in self._running else self._stops.get(action.uuid)
+            if waiting is not None:  # for a cloud that does not answer
+                waiting.set()
         if self._wires.abort_on_cancel:
             for action, handler in list(self._running.values()):
                 self._abort(action, handler)
@@ -247,6 +343,11 @@ class Steps:
         _, failure = attempt(handler.abort)
         if failure is not None:
             LOG.warning("action %s goes on: %s", action.uuid, words(failure))
+
+    @property
+    def patience_s(self) -> float:
+        """How long a cloud that does not answer is asked again."""
+        return self._wires.patience_s
 
     @property
     def cancelled(self) -> bool:
@@ -268,39 +369,21 @@ class Steps:
             self._on_cancel()
         return found
 
-    def _move(self, action: Action, to: str, text: str | None = None, **values: Any) -> None:
-        self.write(
-            lambda session: store.transition(
-                session, action, to, text, epoch=self._plan.epoch, **values
-            )
-        )
+    def _move(
+        self,
+        action: Action,
+        to: str,
+        text: str | None = None,
+        gate: Gate | None = None,
+        **values: Any,
+    ) -> None:
+        def work(session: Session) -> None:
+            if gate is not None:
+                gate(session, action)
+            store.transition(session, action, to, text, epoch=self._plan.epoch, **values)
+
+        self.write(work)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Do ``work`` in a transaction; a database that is away is waited for, until a halt."""
         return self._wires.database.persist(work, self._halted)
-
-
-def attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    """The one place where whatever a plugin raises is caught: its result, or its error."""
-    try:
-        return work(), None
-    except WatcherError as error:
-        return None, error
-    except Exception as error:  # the action run edge: a plugin may raise anything
-        LOG.exception("an action raised what it should not")
-        return None, error
-
-
-def words(error: Exception) -> str:
-    """An error for the operator: the text of ours, only the class of others."""
-    return str(error) if isinstance(error, WatcherError) else type(error).__name__
-
-
-def message(phase: str, error: Exception, fate: str = "") -> str:
-    """The status message of a failed action; ``fate`` is what was undone and is never cut."""
-    if isinstance(error, ActionFailed) and phase != "pre_condition":
-        phase = error.phase
-    head = f"Action failed in {phase}: "
-    room = MESSAGE_LENGTH - len(head) - len(fate)
-    text = words(error)
-    return head + (text if len(text) <= room else f"{text[: max(0, room - 1)]}…") + fate

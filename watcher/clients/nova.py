@@ -183,6 +183,10 @@ class Nova:
             raise NotFound("Flavor", id_or_name)
         return named
 
+    def uuids_on(self, host: str) -> set[str]:
+        """The uuids of the instances on a host, by its service host name."""
+        return {one["id"] for one in self._pages("servers", "servers", all_tenants="1", host=host)}
+
     def hypervisors(self) -> list[Hypervisor]:
         """Every hypervisor."""
         version = min(NEWEST_WITH_SIZES, self._newest)

@@ -7,7 +7,7 @@ Actions are built by named constructors, so the parameter names of contract/acti
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 MIGRATE = "migrate"
 CHANGE_SERVICE_STATE = "change_nova_service_state"
@@ -55,6 +55,34 @@ class Solution:
     indicators: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     imaginary: bool = False
+
+
+class Touched(NamedTuple):
+    """The resources an action has to do with, each as ``kind:identifier``."""
+
+    changed: frozenset[str]
+    """What it changes: nobody else may, at the same time."""
+    used: frozenset[str]
+    """What must stay as it is meanwhile: hosts and pools that something leaves or goes to."""
+
+
+_KINDS = {CHANGE_SERVICE_STATE: "host", CHANGE_POWER_STATE: "host", VOLUME_MIGRATE: "volume"}
+
+
+def touched(action_type: str, parameters: Mapping[str, Any]) -> Touched:
+    """What an action with these input parameters has to do with.
+
+    A host is told by its name where there is one; the resource of a type that is not ours is taken
+    for an instance.
+    """
+    kind = _KINDS.get(action_type, "instance")
+    ident = parameters.get("resource_id")
+    if kind == "host":
+        ident = parameters.get("resource_name") or ident
+    changed = frozenset({f"{kind}:{ident}"} if ident else ())
+    place = "pool" if kind == "volume" else "host"
+    ends = (parameters.get(name) for name in ("source_node", "destination_node"))
+    return Touched(changed, frozenset(f"{place}:{end}" for end in ends if end))
 
 
 def migrate(

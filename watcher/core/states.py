@@ -124,3 +124,8 @@ ACTION = Lifecycle(
 )
 
 LIFECYCLES = (AUDIT, ACTION_PLAN, ACTION)
+
+CONTINUE, STOP, ROLLBACK = ON_FAILURE = ("continue", "stop", "rollback")
+"""What becomes of a plan after an action failed: what does not wait for it goes on; nothing more
+begins; or nothing more begins and all that was done is taken back.
+"""

@@ -180,6 +180,7 @@ class Audit(WithMessage, WithName, Base):
     epoch: Mapped[int] = mapped_column(default=0)
     running_since: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
+    on_failure: Mapped[str | None] = mapped_column(String(20))
     template_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
 
     goal: Mapped[Goal] = relationship(lazy="raise")
@@ -190,6 +191,7 @@ class ActionPlan(WithMessage, WithUuid, Base):
     """What an audit recommends to do, and how far it got.
 
     ``epoch`` counts the appliers that took the plan: a superseded one cannot write any more.
+    ``on_failure`` is continue, stop or rollback; null leaves it to the applier's configuration.
     """
 
     __tablename__ = "action_plans"
@@ -201,6 +203,7 @@ class ActionPlan(WithMessage, WithUuid, Base):
     global_efficacy: Mapped[list[Any]] = mapped_column(default=list)
     hostname: Mapped[str | None] = mapped_column(String(255))
     epoch: Mapped[int] = mapped_column(default=0)
+    on_failure: Mapped[str | None] = mapped_column(String(20))
 
     audit: Mapped[Audit] = relationship(lazy="raise")
     strategy: Mapped[Strategy | None] = relationship(lazy="raise")
@@ -212,7 +215,8 @@ class ActionPlan(WithMessage, WithUuid, Base):
 class Action(WithMessage, WithUuid, Base):
     """One thing to do to the cloud; ``position`` is its place in the plan, counted from 0.
 
-    ``before`` is what was there before it was begun, as its handler saw it.
+    ``before`` is what was there before it was begun, as its handler saw it; ``undoes`` is the uuid
+    of the action that this one takes back or makes good.
     """
 
     __tablename__ = "actions"
@@ -225,6 +229,7 @@ class Action(WithMessage, WithUuid, Base):
     parents: Mapped[list[Any]] = mapped_column(default=list)
     position: Mapped[int] = mapped_column(default=0)
     before: Mapped[dict[str, Any] | None]
+    undoes: Mapped[str | None] = mapped_column(String(36))
 
     action_plan: Mapped[ActionPlan] = relationship(lazy="raise")
 
@@ -264,6 +269,24 @@ class Service(Base):
     last_seen_up: Mapped[datetime | None]
 
 
+class Lease(Base):
+    """A resource, as ``kind:identifier``, that a plan at work has for itself or shares."""
+
+    __tablename__ = "leases"
+
+    resource: Mapped[str] = mapped_column(String(300), index=True)
+    shared: Mapped[bool] = mapped_column(Boolean)
+    action_plan_id: Mapped[int] = mapped_column(ForeignKey("action_plans.id"), index=True)
+
+
+class Lock(Base):
+    """A lock that all daemons share; see ``watcher.db.locks``."""
+
+    __tablename__ = "locks"
+
+    name: Mapped[str] = mapped_column(String(20), unique=True)
+
+
 class ActionDescription(Base):
     """What an action type does, in the words of the applier's plug-in."""
 
@@ -279,3 +302,6 @@ LIFECYCLES: dict[type[Base], states.Lifecycle] = {
     Action: states.ACTION,
 }
 """The rows that have states, and what moves they may make."""
+
+AT_WORK = ("PENDING", "ONGOING", "CANCELLING")
+"""The states of a plan that was started and has not ended."""

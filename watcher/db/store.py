@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from oslo_db.exception import DBDuplicateEntry
 from oslo_utils import timeutils, uuidutils
 from sqlalchemy import Select, func, inspect, select, update
+from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.interfaces import ORMOption
@@ -187,6 +188,7 @@ def transition(
         values["epoch"] = new_epoch
     if not _swapped(session, row, conditions, {"state": to, **values}):
         raise LostRace(_lost(session, row, to, epoch))
+    _release(session, [row], to)
     why = f" ({message})" if message else ""
     LOG.info("%s %s: %s -> %s%s", lifecycle.kind, _ident(row), old_state, to, why)
     _note(session, "update", row, old_state)
@@ -212,11 +214,21 @@ def transition_all(session: Session, rows: Sequence[Any], to: str) -> None:
         )
         if done.rowcount != len(batch):
             raise LostRace(f"one of {len(rows)} rows cannot become {to}: another writer was first")
+    _release(session, rows, to)
     LOG.info("%s: %d became %s", lifecycle.kind, len(rows), to)
     for row in rows:
         old_state = row.state
         _show(row, values)
         _note(session, "update", row, old_state)
+
+
+def _release(session: Session, rows: Sequence[Any], to: str) -> None:
+    """A plan that is not at work any more gives its leases back."""
+    if isinstance(rows[0], models.ActionPlan) and to not in models.AT_WORK:
+        plan = models.Lease.action_plan_id
+        for start in range(0, len(rows), _BATCH):
+            ids = [row.id for row in rows[start : start + _BATCH]]
+            session.execute(delete_rows(models.Lease).where(plan.in_(ids)))
 
 
 def swap(session: Session, row: M, *seen: str, **values: Any) -> M:

@@ -10,9 +10,9 @@ from typing import Any
 from oslo_utils import uuidutils
 from sqlalchemy.orm import Session
 
-from watcher.core.errors import LostRace
+from watcher.core.errors import Conflict, LostRace
 from watcher.core.plan import Plan
-from watcher.db import clock, models, store
+from watcher.db import clock, leases, models, store
 from watcher.db.models import ActionPlan, Audit
 from watcher.decision_engine import claims
 
@@ -55,8 +55,17 @@ def record(session: Session, claimed: Audit, outcome: Outcome) -> ActionPlan:
     else:
         store.transition(session, audit, "SUCCEEDED", outcome.message, running_since=None)
     if audit.auto_trigger and outcome.plan.actions:
-        store.transition(session, row, "PENDING")
+        _start(session, row)
     return row
+
+
+def _start(session: Session, plan: ActionPlan) -> None:
+    """Start it unless another plan has what it needs; then it stays RECOMMENDED and says so."""
+    try:
+        leases.launch(session, plan)
+    except Conflict as error:
+        LOG.warning("action plan %s is not started: %s", plan.uuid, error)
+        store.change(session, plan, status_message=f"Not started: {error}")
 
 
 def _add_plan(session: Session, audit: Audit, outcome: Outcome) -> ActionPlan:
@@ -66,6 +75,7 @@ def _add_plan(session: Session, audit: Audit, outcome: Outcome) -> ActionPlan:
         strategy_id=store.get(session, models.Strategy, outcome.strategy).id,
         state="SUCCEEDED" if idle else "RECOMMENDED",
         global_efficacy=outcome.global_efficacy,
+        on_failure=audit.on_failure,
         status_message=outcome.message if idle else None,
     )
     store.add(session, row)

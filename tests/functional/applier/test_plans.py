@@ -71,7 +71,7 @@ def test_the_intent_is_stored_with_what_was_there_before(lab: Lab) -> None:
     source = server.host
     uuid = lab.plan(migrate(server.uuid, source, lab.roomy(server)))
     lab.run(uuid)
-    assert lab.actions(uuid)[0].before == {"host": source, "status": "ACTIVE"}
+    assert lab.actions(uuid)[0].before == {"host": source, "status": "ACTIVE", "migration": 0}
 
 
 def test_a_failed_action_fails_its_plan_which_names_it(lab: Lab) -> None:

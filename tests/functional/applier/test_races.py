@@ -18,7 +18,7 @@ from watcher.db import store
 from watcher.db.models import ActionPlan
 
 
-def slow_check(lab: Lab) -> str:
+def slow_check(lab: Lab, **settings: Any) -> str:
     """A running plan whose first action is looked at by a Nova that is slow, then says no."""
     server = lab.server()
     with lab.simulator.cloud.lock:
@@ -33,7 +33,7 @@ def slow_check(lab: Lab) -> str:
     uuid = lab.plan(
         migrate(server.uuid, server.host, lab.roomy(server)), nop("child"), parents=[[], [0]]
     )
-    lab.applier()
+    lab.applier(**settings)
     lab.until(lambda: fault.hits)
     assert lab.states(uuid) == ["PENDING"] * 2
     return uuid
@@ -48,7 +48,7 @@ def test_a_cancel_during_a_check_that_fails_ends_the_plan(lab: Lab) -> None:
 
 
 def test_a_skip_by_the_user_during_a_check_that_fails_ends_the_plan(lab: Lab) -> None:
-    uuid = slow_check(lab)
+    uuid = slow_check(lab, patience=0)
     with lab.database.writing() as session:
         store.transition(session, lab.actions(uuid)[0], "SKIPPED")
     plan = lab.ended(uuid)

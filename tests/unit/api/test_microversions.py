@@ -11,8 +11,9 @@ def asked(text: str) -> Version:
 
 
 def test_versions_are_in_order_and_without_gap() -> None:
-    assert list(microversions.VERSIONS) == [Version(1, minor) for minor in range(8)]
-    assert microversions.LATEST == (1, 7)
+    count = len(microversions.VERSIONS)
+    assert list(microversions.VERSIONS) == [Version(1, minor) for minor in range(count)]
+    assert microversions.LATEST == (1, count - 1) >= (1, 7)
 
 
 def test_no_header_is_the_base() -> None:
@@ -24,7 +25,7 @@ def test_no_header_is_the_base() -> None:
     [
         ("infra-optim 1.3", (1, 3)),
         ("Infra-Optim  1", (1, 0)),
-        ("infra-optim Latest", (1, 7)),
+        ("infra-optim Latest", microversions.LATEST),
         ("nova 2.1,infra-optim 1.6", (1, 6)),
         ("infra-optim 9.9,infra-optim 1.1", (1, 1)),
         ("infra-optim", (1, 0)),
@@ -34,9 +35,9 @@ def test_the_last_word_for_us_counts(text: str, version: tuple[int, int]) -> Non
     assert asked(text) == version
 
 
-@pytest.mark.parametrize("text", ["1.8", "2", "1.07.1", "abc", "-1.0", "1.-1", "99999.1", "1.٣"])
+@pytest.mark.parametrize("text", ["1.77", "2", "1.07.1", "abc", "-1.0", "1.-1", "99999.1", "1.٣"])
 def test_what_is_not_supported_names_the_range(text: str) -> None:
-    with pytest.raises(NotAcceptable, match=r"1\.0 to 1\.7"):
+    with pytest.raises(NotAcceptable, match=rf"1\.0 to {microversions.LATEST}"):
         asked(f"infra-optim {text}")
 
 

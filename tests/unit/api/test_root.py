@@ -23,7 +23,7 @@ def test_the_table_is_the_contracts() -> None:
         "audit_templates": "GEPO", "audit_templates/detail": "GE", "audit_templates/{}": "DEGEPA",
         "audits": "GEPO", "audits/detail": "GE", "audits/{}": "DEGEPA",
         "action_plans": "GE", "action_plans/detail": "GE", "action_plans/{}": "DEGEPA",
-        "action_plans/{}/start": "PO",
+        "action_plans/{}/start": "PO", "action_plans/{}/retry": "PO",
         "actions": "GE", "actions/detail": "GE", "actions/{}": "GEPA",
         "data_model": "GE", "webhooks/{}": "PO",
     }  # fmt: skip

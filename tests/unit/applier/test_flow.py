@@ -15,6 +15,14 @@ from watcher.db.models import Action
 WAIT_S = 10
 
 
+@pytest.fixture(autouse=True, params=["taskflow", "graphlib"])
+def sorter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Small plans are taskflow's, large ones graphlib's; all that holds, holds for both."""
+    if request.param == "graphlib":
+        monkeypatch.setattr(flow, "LARGE", -1)
+    return str(request.param)
+
+
 def engine(limits: Limits | None = None, max_workers: int = 8) -> flow.TaskflowEngine:
     conf = cfg.ConfigOpts()
     flow.OPTIONS.register(conf)

@@ -99,3 +99,15 @@ def test_what_waits_goes_in_the_order_of_the_plans_whenever_it_came() -> None:
     for name in ("first", "b", "c"):
         queue.end(name)
     assert queue.started == ["first", "b", "c", "d"]
+
+
+def test_what_runs_elsewhere_counts_too() -> None:
+    limits = Limits(3, 1, {"nop": 1})
+    move = ("migrate", {"resource_id": "vm", "source_node": "a", "destination_node": "b"})
+    assert limits.full(limits.need("nop", {}), [move]) == ""
+    assert limits.full(limits.need("nop", {}), [("nop", {})]) == "type nop"
+    away = {"resource_id": "other", "source_node": "a"}
+    assert limits.full(limits.need("migrate", away), [move]) == "source_node a"
+    same = {"resource_id": "vm", "source_node": "c"}
+    assert limits.full(limits.need("migrate", same), [move]) == "resource instance:vm"
+    assert limits.full(limits.need("sleep", {}), [move, move, ("nop", {})]) == "total"

@@ -78,3 +78,19 @@ def test_volumes_and_machines_have_actions_of_their_own():
         "resource_name": "c1",
     }
     assert solution.power("m", "c1", on=True).parameters["state"] == "on"
+
+
+def test_what_an_action_changes_and_what_it_only_uses():
+    move = solution.migrate("vm", "a", "b")
+    assert solution.touched(move.type, move.input_parameters) == (
+        {"instance:vm"},
+        {"host:a", "host:b"},
+    )
+    empty = solution.disable_host("uuid", "a", "watcher_disabled")
+    assert solution.touched(empty.type, empty.input_parameters) == ({"host:a"}, frozenset())
+    volume = solution.migrate_volume("v", "h@b#p")
+    assert solution.touched(volume.type, volume.input_parameters) == (
+        {"volume:v"},
+        {"pool:h@b#p"},
+    )
+    assert solution.touched("nop", {"message": "x"}) == (frozenset(), frozenset())

@@ -7,11 +7,12 @@ from sqlalchemy import ColumnElement, select
 
 from watcher.api import microversions, paging, patching, types, views
 from watcher.api.bodies import Nothing, Patch
-from watcher.api.expose import NO_CONTENT, Call, expose
+from watcher.api.expose import CREATED, NO_CONTENT, Call, expose
+from watcher.api.resources import remainder
 from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import states
 from watcher.core.errors import BadTransition
-from watcher.db import models, store
+from watcher.db import leases, models, store
 
 
 def _indicators(plan: models.ActionPlan) -> list[dict[str, Any]]:
@@ -49,6 +50,9 @@ class ActionPlanView(Stamped):
     hostname = attr(types.text_255, brief=False, null=True)
     status_message = attr(types.text_255, since=microversions.SKIP, brief=False, null=True)
     updated_at = attr(types.timestamp, null=True)
+    on_failure = attr(
+        types.Word(states.ON_FAILURE), since=microversions.EXECUTION, brief=False, null=True
+    )
 
 
 ACTION_PLANS = Resource(
@@ -122,6 +126,23 @@ def start(call: Call, ident: str) -> dict[str, Any]:
     return call.shown(ACTION_PLANS, plan)
 
 
+@expose(
+    "POST",
+    "action_plans/{plan}/retry",
+    "action_plan:retry",
+    Item(ACTION_PLANS),
+    body=Nothing,
+    status=CREATED,
+    since=microversions.EXECUTION,
+)
+def retry(call: Call, ident: str) -> dict[str, Any]:
+    """Start a new plan of what a failed or cancelled one did not do, or had taken back."""
+    plan = paging.one(call, ACTION_PLANS, ident)
+    again = remainder.add(call.session, plan)
+    _launch(call, again)
+    return call.shown(ACTION_PLANS, paging.one(call, ACTION_PLANS, again.uuid))
+
+
 @expose("DELETE", "action_plans/{plan}", "action_plan:delete", status=NO_CONTENT)
 def delete(call: Call, ident: str) -> None:
     """Hide a plan that is not at work, with its actions and indicators."""
@@ -132,7 +153,7 @@ def delete(call: Call, ident: str) -> None:
 
 
 def _launch(call: Call, plan: models.ActionPlan) -> None:
-    store.transition(call.session, plan, "PENDING")
+    leases.launch(call.session, plan)
     call.ring(call.api.applier.launch_action_plan, plan.uuid)
 
 

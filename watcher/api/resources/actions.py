@@ -29,6 +29,7 @@ class ActionView(Stamped):
     parents = attr(types.list_of(types.uuid.schema), lambda row: row.parents or [])
     input_parameters = attr(types.objects, lambda row: row.input_parameters or {}, brief=False)
     status_message = attr(types.text, since=microversions.SKIP, brief=False, patch=True, null=True)
+    undoes = attr(types.uuid, since=microversions.EXECUTION, brief=False, null=True)
 
 
 def _describe(call: Call, rows: Sequence[models.Action]) -> None:

@@ -13,6 +13,7 @@ from watcher.api.expose import Call
 from watcher.api.resources.audit_templates import check_pair, checked_name
 from watcher.core import parameters, schedule
 from watcher.core.errors import BadInterval, Invalid, NotFound
+from watcher.core.states import ON_FAILURE
 from watcher.db import clock, models, store
 
 TYPES = ("ONESHOT", "CONTINUOUS", "EVENT")
@@ -35,10 +36,12 @@ class AuditPost(Body):
     force = field(types.boolean)
     auto_trigger = field(types.boolean)
     parameters = field(types.objects)
+    on_failure = field(types.Word(ON_FAILURE), since=microversions.EXECUTION)
 
 
 def build(call: Call, body: AuditPost) -> models.Audit:
     """The new audit, checked as a whole. Raises Invalid or NotFound."""
+    check_on_failure(body.on_failure)
     if body.audit_type not in TYPES:
         raise Invalid(f"audit_type must be one of {', '.join(TYPES)}")
     _check_schedule(body)
@@ -61,11 +64,18 @@ def build(call: Call, body: AuditPost) -> models.Audit:
         scope=template.scope if template else [],
         auto_trigger=bool(body.auto_trigger),
         force=bool(body.force),
+        on_failure=body.on_failure,
         next_run_time=_first_run(call, body, start),
         start_time=start,
         end_time=end,
         template_uuid=template.uuid if template else None,
     )
+
+
+def check_on_failure(word: str | None) -> None:
+    """Raise Invalid for what a plan cannot do after a failure; None leaves it to the applier."""
+    if word is not None and word not in ON_FAILURE:
+        raise Invalid(f"on_failure must be one of {', '.join(ON_FAILURE)}")
 
 
 def filled(strategy: models.Strategy | None, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,13 @@ class AuditView(Stamped):
     end_time = attr(types.moment, since=microversions.TIMES, brief=False, patch=True, null=True)
     force = attr(types.boolean, patch=True)
     status_message = attr(types.text_255, since=microversions.SKIP, brief=False, null=True)
+    on_failure = attr(
+        types.Word(states.ON_FAILURE),
+        since=microversions.EXECUTION,
+        brief=False,
+        patch=True,
+        null=True,
+    )
 
 
 AUDITS = Resource(
@@ -100,6 +107,8 @@ def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     audit = paging.one(call, AUDITS, ident)
     current = {name: getattr(audit, name) for name in ("parameters", "state")}
     values = patching.apply(patch, CHANGES, current)
+    if "on_failure" in values:
+        call.needs(microversions.EXECUTION, "on_failure")
     moves = "state" in values
     to = values.pop("state", None)
     if moves:
@@ -155,6 +164,8 @@ def _changed(audit: models.Audit, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in values.keys() & {"auto_trigger", "force"}:
         if values[name] is None:
             raise Invalid(f"{name} must be true or false")
+    if "on_failure" in values:
+        audit_request.check_on_failure(values["on_failure"])
     if "interval" in values:
         changed["interval"] = audit_request.checked_interval(values["interval"])
         if audit.audit_type == "CONTINUOUS" and changed["interval"] is None:

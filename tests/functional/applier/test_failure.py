@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a plan when one of its actions fails: continue, stop, rollback; and leases."""
+
+import pytest
+
+from tests.functional.applier.conftest import Lab
+from watcher.core import solution
+from watcher.core.errors import Conflict
+from watcher.core.solution import disable_host, migrate, nop, sleep
+from watcher.db import leases, store
+from watcher.db.models import ActionPlan, Lease
+
+
+def broken() -> solution.Action:
+    return solution.Action("nop", {"message": "x", "fail_execute": True})
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "states"),
+    [
+        ("continue", ["FAILED", "CANCELLED", "SUCCEEDED", "SUCCEEDED"]),
+        ("stop", ["FAILED", "CANCELLED", "SUCCEEDED", "CANCELLED"]),
+        ("rollback", ["FAILED", "CANCELLED", "SUCCEEDED", "CANCELLED"]),
+    ],
+)
+@pytest.mark.parametrize("by", ["plan", "option"])
+def test_after_a_failure_a_plan_goes_on_or_ends(
+    lab: Lab, on_failure: str, states: list[str], by: str
+) -> None:
+    if by == "option":
+        lab.conf.set_override("on_failure", on_failure, "watcher_applier")
+    own = {"on_failure": on_failure} if by == "plan" else {}
+    actions = (broken(), nop("child"), sleep(1.0), nop("other"))
+    uuid = lab.plan(*actions, parents=[[], [0], [], [2]], **own)
+    assert lab.run(uuid).state == "FAILED"
+    assert lab.states(uuid) == states
+    reason = str(lab.actions(uuid)[3].status_message)
+    assert (on_failure == "continue") or ("failed, and the plan was to" in reason)
+
+
+def test_a_rollback_takes_back_what_was_done_the_newest_first(lab: Lab) -> None:
+    first, second = lab.servers(2)
+    sources = (first.host, second.host)
+    moves = [migrate(one.uuid, one.host, lab.roomy(one)) for one in (first, second)]
+    busy = {*sources, lab.roomy(first), lab.roomy(second)}
+    hosts = lab.simulator.world.hosts.values()
+    host = next(one for one in hosts if one.enabled and one.name not in busy)
+    empty = disable_host(host.uuid, host.name, "watcher_disabled")
+    uuid = lab.plan(
+        empty, *moves, broken(), parents=[[], [0], [1], [0, 1, 2]], on_failure="rollback"
+    )
+    plan = lab.run(uuid)
+    actions = lab.actions(uuid)
+    assert [one.state for one in actions] == ["SUCCEEDED"] * 3 + ["FAILED"] + ["SUCCEEDED"] * 3
+    assert (first.host, second.host, host.enabled) == (*sources, True)
+    assert [one.undoes for one in actions[4:]] == [actions[n].uuid for n in (2, 1, 0)]
+    assert actions[5].parents == [actions[4].uuid]
+    assert actions[4].status_message == f"Takes back action {actions[2].uuid}."
+    assert plan.state == "FAILED"
+    assert str(plan.status_message).endswith("fail_execute is set Rolled back: 3 of 3 actions.")
+
+
+def test_a_rollback_that_was_under_way_goes_on_and_begins_once(lab: Lab) -> None:
+    server = lab.server()
+    source, to = server.host, lab.roomy(server)
+    uuid = lab.plan(migrate(server.uuid, source, to), broken(), on_failure="rollback")
+    lab.run(uuid)
+    back = lab.actions(uuid)[2]
+    with lab.database.writing() as session:  # as if the applier had died before it was begun
+        plan = store.get(session, ActionPlan, uuid)
+        session.connection().exec_driver_sql(
+            f"UPDATE action_plans SET state = 'ONGOING' WHERE id = {plan.id}"
+        )
+        session.connection().exec_driver_sql(
+            f"UPDATE actions SET state = 'PENDING' WHERE id = {back.id}"
+        )
+    server.host = to
+    assert lab.ended(uuid).state == "FAILED"
+    assert lab.states(uuid) == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert server.host == source
+
+
+def test_a_plan_of_which_not_much_is_left_is_not_begun(lab: Lab) -> None:
+    first, second, third = lab.servers(3)
+    moves = [migrate(one.uuid, "elsewhere", lab.roomy(one)) for one in (first, second)]
+    uuid = lab.plan(*moves, migrate(third.uuid, third.host, lab.roomy(third)))
+    plan = lab.run(uuid)
+    assert (plan.state, lab.states(uuid)) == ("FAILED", ["CANCELLED"] * 3)
+    assert str(plan.status_message).startswith(
+        f"Not started: 2 of 3 migrations do not fit the cloud any more (the first: instance"
+        f" {first.uuid} is not on elsewhere any more)"
+    )
+    assert not lab.simulator.world.migrations
+
+
+def test_a_plan_of_which_most_is_left_is_begun_and_the_rest_skipped(lab: Lab) -> None:
+    first, second, third = lab.servers(3)
+    moves = [migrate(one.uuid, one.host, lab.roomy(one)) for one in (second, third)]
+    uuid = lab.plan(migrate(first.uuid, "elsewhere", lab.roomy(first)), *moves)
+    assert lab.run(uuid).state == "SUCCEEDED"
+    assert lab.states(uuid) == ["SKIPPED", "SUCCEEDED", "SUCCEEDED"]
+
+
+class TestLeases:
+    """Plans that are started one after another, no applier at work."""
+
+    def start(self, lab: Lab, *actions: solution.Action) -> str:
+        uuid = lab.plan(*actions, state="RECOMMENDED")
+        with lab.database.writing() as session:
+            leases.launch(session, store.get(session, ActionPlan, uuid))
+        return uuid
+
+    def test_two_plans_do_not_have_one_instance(self, lab: Lab) -> None:
+        first = self.start(lab, migrate("vm", "a", "b"))
+        with pytest.raises(Conflict, match=f"instance vm is in the hands of .* {first}, which is"):
+            self.start(lab, nop("x"), migrate("vm", "b", "c"))
+
+    def test_two_plans_may_use_one_host_that_neither_changes(self, lab: Lab) -> None:
+        self.start(lab, migrate("vm1", "a", "b"))
+        self.start(lab, migrate("vm2", "a", "b"))
+
+    def test_a_host_that_a_plan_uses_is_not_disabled_by_another(self, lab: Lab) -> None:
+        self.start(lab, migrate("vm1", "a", "b"))
+        with pytest.raises(Conflict, match="host b is in the hands of action plan"):
+            self.start(lab, disable_host("uuid", "b", "watcher_disabled"))
+
+    def test_a_plan_that_is_refused_leaves_nothing(self, lab: Lab) -> None:
+        self.start(lab, migrate("vm1", "a", "b"))
+        with pytest.raises(Conflict):
+            self.start(lab, migrate("vm2", "a", "b"), migrate("vm1", "a", "b"))
+        self.start(lab, migrate("vm2", "a", "b"))
+
+    def test_what_a_plan_had_is_free_when_it_has_ended(self, lab: Lab) -> None:
+        first = self.start(lab, migrate("vm", "a", "b"))
+        with lab.database.writing() as session:
+            store.transition(session, store.get(session, ActionPlan, first), "CANCELLED")
+            assert store.every(session, Lease) == []
+        self.start(lab, migrate("vm", "a", "b"))
+
+    def test_an_action_skipped_before_the_start_has_nothing(self, lab: Lab) -> None:
+        self.start(lab, migrate("vm", "a", "b"))
+        uuid = lab.plan(migrate("vm", "a", "b"), sleep(0), state="RECOMMENDED")
+        with lab.database.writing() as session:
+            store.transition(session, lab.actions(uuid)[0], "SKIPPED")
+            leases.launch(session, store.get(session, ActionPlan, uuid))
+
+
+def test_two_appliers_keep_one_limit_together(lab: Lab) -> None:
+    uuids = [lab.plan(sleep(0.3), sleep(0.3)) for _ in range(2)]
+    lab.applier(parallel_total=1)
+    lab.conf.set_override("host", "there")
+    lab.applier(parallel_total=1)
+    most = 0
+    while any(lab.row(uuid).state not in ("SUCCEEDED", "FAILED") for uuid in uuids):
+        states = [state for uuid in uuids for state in lab.states(uuid)]
+        most = max(most, states.count("ONGOING"))
+    assert {lab.row(uuid).state for uuid in uuids} == {"SUCCEEDED"}
+    assert {lab.row(uuid).hostname for uuid in uuids} == {"here", "there"}
+    assert most == 1

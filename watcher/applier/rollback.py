@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is added to a plan that did not reach its end: actions that take back, or make good."""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event
+
+from oslo_utils import uuidutils
+
+from watcher.applier.attempts import patiently, words
+from watcher.applier.steps import Steps
+from watcher.core import solution
+from watcher.core.protocols import ActionHandler
+from watcher.db.models import Action
+
+LOG = logging.getLogger(__name__)
+
+
+def reversals(steps: Steps, actions: Sequence[Action]) -> list[Action]:
+    """Actions that take back all that succeeded, the newest first.
+
+    What waited for an action is taken back before it is. Nothing is stored yet.
+    """
+    done = [one for one in actions if one.state == "SUCCEEDED"]
+    done.sort(key=lambda one: (one.updated_at or one.created_at, one.position), reverse=True)
+    extra = _extra(
+        steps,
+        done,
+        len(actions),
+        lambda handler, action: handler.reverse(action.before or {}),
+        "Takes back action {}.",
+    )
+    by_vain = {one.undoes: one for one in extra}
+    children: dict[str, list[str]] = {}
+    for one in done:
+        for parent in one.parents:
+            if one.uuid in by_vain:
+                children.setdefault(parent, []).append(by_vain[one.uuid].uuid)
+    for vain, one in by_vain.items():
+        one.parents = children.get(str(vain)) or one.parents
+    return extra
+
+
+def repairs(steps: Steps, actions: Sequence[Action]) -> list[Action]:
+    """Actions that make good what succeeded in vain, the newest first. Nothing is stored yet."""
+    done = [one for one in reversed(actions) if one.state == "SUCCEEDED"]
+    return _extra(
+        steps,
+        done,
+        len(actions),
+        lambda handler, _action: handler.compensation(),
+        "Added because action {} did not serve its end.",
+    )
+
+
+def told(text: str, actions: Sequence[Action], length: int) -> str:
+    """The message of a plan that was rolled back, in so many characters, with how far it was."""
+    back = [one for one in actions if one.undoes is not None]
+    done = sum(one.state in ("SUCCEEDED", "SKIPPED") for one in back)
+    tail = f" Rolled back: {done} of {len(back)} actions."
+    room = length - len(tail)
+    return (text if len(text) <= room else f"{text[: room - 1]}…") + tail
+
+
+def _extra(
+    steps: Steps,
+    done: Sequence[Action],
+    position: int,
+    wanted: Callable[[ActionHandler, Action], solution.Action | None],
+    text: str,
+) -> list[Action]:
+    extra: list[Action] = []
+    for action in done:
+
+        def ask(action: Action = action) -> solution.Action | None:
+            return wanted(steps.handler(action, Event()), action)
+
+        found, error = patiently(ask, steps.patience_s, Event())
+        if error is not None:
+            LOG.warning("how to take back %s is not known: %s", action.uuid, words(error))
+        if found is None:
+            continue
+        extra.append(
+            Action(
+                uuid=uuidutils.generate_uuid(),
+                action_plan_id=action.action_plan_id,
+                action_type=found.type,
+                input_parameters=found.input_parameters,
+                parents=[action.uuid],
+                position=position + len(extra),
+                undoes=action.uuid,
+                status_message=text.format(action.uuid),
+            )
+        )
+    return extra

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases: what a plan that was started works on, so that no other plan does (decisions §6).
+
+A plan leases what its actions change (instances, volumes, the services of hosts) for itself, and
+what they use (the hosts and pools that something leaves or goes to) together with other plans.
+It has them from its start until ``store`` moves it to its end.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from watcher.core.errors import Conflict
+from watcher.core.solution import touched
+from watcher.db import locks, store
+from watcher.db.models import Action, ActionPlan, Lease
+
+_BATCH = 500
+
+
+def launch(session: Session, plan: ActionPlan) -> None:
+    """Start a plan: it takes its leases and becomes PENDING, for an applier to find.
+
+    Raises Conflict, which names the other plan, when another plan at work has one of them;
+    LostRace when the plan is not there to be started any more.
+    """
+    mine = (Action.action_plan_id == plan.id, Action.state != "SKIPPED")
+    query = select(Action.action_type, Action.input_parameters).where(*mine)
+    wanted = _wanted((kind, parameters) for kind, parameters in session.execute(query))
+    if wanted:
+        locks.hold(session, locks.LEASES)
+        _refuse_taken(session, wanted)
+        rows = [
+            {"resource": resource, "shared": shared, "action_plan_id": plan.id}
+            for resource, shared in wanted.items()
+        ]
+        session.execute(insert(Lease), rows)
+    store.transition(session, plan, "PENDING")
+
+
+def _wanted(actions: Iterable[tuple[str, dict[str, object]]]) -> dict[str, bool]:
+    """Resource -> whether it may be shared."""
+    wanted: dict[str, bool] = {}
+    for one in actions:
+        changed, used = touched(*one)
+        for resource in used:
+            wanted.setdefault(resource, True)
+        wanted.update(dict.fromkeys(changed, False))
+    return wanted
+
+
+def _refuse_taken(session: Session, wanted: dict[str, bool]) -> None:
+    for batch in _batches(sorted(wanted)):
+        query = (
+            select(Lease.resource, Lease.shared, ActionPlan.uuid, ActionPlan.state)
+            .join(ActionPlan, ActionPlan.id == Lease.action_plan_id)
+            .where(Lease.resource.in_(batch))
+            .order_by(Lease.id)
+        )
+        for resource, shared, uuid, state in session.execute(query):
+            if not (shared and wanted[resource]):
+                kind, _, ident = resource.partition(":")
+                raise Conflict(
+                    f"{kind} {ident} is in the hands of action plan {uuid}, which is {state}: wait"
+                    " until it has ended, or cancel it"
+                )
+
+
+def _batches(values: list[str]) -> Iterator[list[str]]:
+    return (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
