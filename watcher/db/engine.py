@@ -68,7 +68,7 @@ SQLITE_BUSY_TIMEOUT_MS = 30_000
 T = TypeVar("T")
 
 Announce = Callable[[Sequence[Any]], None]
-"""Takes the ``store.Change`` values of a committed transaction, in order."""
+"""Takes the ``changes.Change`` values of a committed transaction, in order."""
 
 
 class Database:

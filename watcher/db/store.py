@@ -3,13 +3,12 @@
 
 ``transition`` is the only way a row's ``state`` changes: one UPDATE that finds the row only while
 it is in a state from which the move is allowed, so that of many writers one wins and the others
-are told. Everything that writes leaves a ``Change`` on the session, announced after the commit.
+are told. Everything that writes leaves a ``changes.Change`` on the session, announced after the commit.
 """
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from oslo_db.exception import DBDuplicateEntry
@@ -22,7 +21,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql.elements import ColumnElement
 
 from watcher.core.errors import AlreadyExists, LostRace, NotFound
-from watcher.db import models, paging
+from watcher.db import changes, models, paging
 from watcher.db.models import Base
 
 LOG = logging.getLogger(__name__)
@@ -32,20 +31,6 @@ _BATCH = 500
 
 M = TypeVar("M", bound=Base)
 Way = tuple[ColumnElement[bool], list[Any]]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that happened to a row: ``kind`` is create, update or delete.
-
-    ``old_state`` and ``state`` are those before and after, for rows that have one: the row itself
-    may move on in the same transaction.
-    """
-
-    kind: str
-    row: Base
-    old_state: str | None = None
-    state: str | None = None
 
 
 def get(
@@ -126,7 +111,7 @@ def add_all(session: Session, rows: Iterable[Base]) -> None:
         session.add_all(rows)
         session.flush()
     for row in rows:
-        _note(session, "create", row)
+        changes.note(session, "create", row)
 
 
 def change(session: Session, row: M, **values: Any) -> M:
@@ -142,7 +127,7 @@ def change(session: Session, row: M, **values: Any) -> M:
             if not _swapped(session, row, [], _columns(type(row), changed)):
                 raise NotFound(row.called(), _ident(row))
         _show(row, changed)
-        _note(session, "update", row, getattr(row, "state", None))
+        changes.note(session, "update", row, getattr(row, "state", None))
     return row
 
 
@@ -191,7 +176,7 @@ def transition(
     _release(session, [row], to)
     why = f" ({message})" if message else ""
     LOG.info("%s %s: %s -> %s%s", lifecycle.kind, _ident(row), old_state, to, why)
-    _note(session, "update", row, old_state)
+    changes.note(session, "update", row, old_state)
     return row
 
 
@@ -219,7 +204,7 @@ def transition_all(session: Session, rows: Sequence[Any], to: str) -> None:
     for row in rows:
         old_state = row.state
         _show(row, values)
-        _note(session, "update", row, old_state)
+        changes.note(session, "update", row, old_state)
 
 
 def _release(session: Session, rows: Sequence[Any], to: str) -> None:
@@ -241,7 +226,7 @@ def swap(session: Session, row: M, *seen: str, **values: Any) -> M:
     conditions = [getattr(model, name).is_not_distinct_from(getattr(row, name)) for name in seen]
     if not _swapped(session, row, conditions, values):
         raise LostRace(f"{model.called()} {_ident(row)}: another writer changed {', '.join(seen)}")
-    _note(session, "update", row, getattr(row, "state", None))
+    changes.note(session, "update", row, getattr(row, "state", None))
     return row
 
 
@@ -256,7 +241,7 @@ def delete(session: Session, row: Base) -> None:
         transition(session, row, "DELETED", **gone)
     elif not _swapped(session, row, [type(row).deleted == 0], gone):
         raise NotFound(row.called(), _ident(row))
-    _note(session, "delete", row, old_state)
+    changes.note(session, "delete", row, old_state)
     if isinstance(row, models.ActionPlan):
         _delete_parts(session, row)
 
@@ -278,8 +263,8 @@ def _delete_parts(session: Session, plan: models.ActionPlan) -> None:
             old_state = getattr(row, "state", None)
             _show(row, {"deleted": row.id, **values})
             if old_state is not None:
-                _note(session, "update", row, old_state)
-            _note(session, "delete", row, old_state)
+                changes.note(session, "update", row, old_state)
+            changes.note(session, "delete", row, old_state)
 
 
 def _query(model: type[M], deleted: bool, load: Iterable[str]) -> Select[M]:
@@ -382,29 +367,3 @@ def _lost(session: Session, row: Any, to: str, epoch: int | None) -> str:
     if found is not None and found in models.LIFECYCLES[model].sources(to):
         return f"{kind} {row.uuid}: epoch {epoch} is over, another applier has taken the plan"
     return f"{kind} {row.uuid} is {found or 'gone'} and cannot become {to}"
-
-
-def _note(session: Session, kind: str, row: Base, old_state: str | None = None) -> None:
-    """Remember a change for the announcement after the commit, with the rows it will show.
-
-    Related rows come from the session's own memory: one query per plan, not per action.
-    """
-    noted = Change(kind, row, old_state, getattr(row, "state", None))
-    session.info.setdefault("changes", []).append(noted)
-    if session.info.get("announces"):
-        _attach(session, row)
-
-
-def _attach(session: Session, row: Any) -> None:
-    """Fill the many-to-one relationships of a row, and of the rows they lead to."""
-    state = inspect(row)
-    for relation in state.mapper.relationships:
-        if relation.uselist:
-            continue
-        if relation.key in state.unloaded:
-            (column,) = relation.local_columns
-            ident = getattr(row, state.mapper.get_property_by_column(column).key)
-            other = None if ident is None else session.get(relation.mapper.class_, ident)
-            set_committed_value(row, relation.key, other)
-        if (other := getattr(row, relation.key)) is not None:
-            _attach(session, other)

@@ -8,8 +8,8 @@ import pytest
 from oslo_messaging.notify import _impl_test
 
 from watcher.core.errors import ServiceDown
+from watcher.db.changes import Change
 from watcher.db.models import Action, ActionPlan, Audit, Goal, Service, Strategy
-from watcher.db.store import Change
 from watcher.messaging import notifications
 from watcher.messaging.notifications import Announcer, make_announcer
 
