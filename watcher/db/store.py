@@ -3,7 +3,7 @@
 
 ``transition`` is the only way a row's ``state`` changes: one UPDATE that finds the row only while
 it is in a state from which the move is allowed, so that of many writers one wins and the others
-are told. Everything that writes leaves a ``changes.Change`` on the session, announced after the commit.
+are told. Everything that writes leaves a ``Change`` on the session, announced after the commit.
 """
 
 import logging

@@ -217,7 +217,7 @@ class Announcer:
         return None if silent else self._announce
 
     def _announce(self, changes: Sequence[Any]) -> None:
-        """Tell of rows made, changed and deleted (``watcher.db.changes.Change``), in that order."""
+        """Tell of rows made, changed and deleted (``db.changes.Change``), in that order."""
         for change in changes:
             kind = KINDS.get(change.row.__tablename__)
             if kind is None:
