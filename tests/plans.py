@@ -102,12 +102,12 @@ def measured(
 
 
 def only_instances(metrics: Metrics) -> Metrics:
-    """Without what hosts say of themselves."""
+    """Without what hosts say of their CPU and memory."""
     return Metrics(
         {
             query: column
             for query, column in metrics.columns.items()
-            if query.metric in (Metric.INSTANCE_CPU_USAGE, Metric.INSTANCE_RAM_USAGE)
+            if query.metric not in (Metric.HOST_CPU_USAGE, Metric.HOST_RAM_USAGE)
         }
     )
 

@@ -190,12 +190,25 @@ def random_world(seed: int, hosts: int, instances: int) -> Cluster:
     return assemble(*random_records(seed, hosts, instances))
 
 
-def random_metrics(cluster: Cluster, queries: Sequence[Query], seed: int = 0) -> Metrics:
-    """An answer to each query: long-tailed instances, hosts that carry them, 1 in 50 unmeasured.
+READ_OF_HOSTS = {
+    Metric.HOST_OUTLET_TEMP: (20.0, 8.0, 20.0),
+    Metric.HOST_INLET_TEMP: (20.0, 0.0, 20.0),
+    Metric.HOST_POWER: (400.0, 20.0, 200.0),
+    Metric.HOST_AIRFLOW: (100.0, 150.0, 700.0),
+}
+"""What is read of a host: without work, more for each thread in use, and with broken fans."""
 
-    Host CPU and memory use are the sums of their instances', so the columns agree.
+
+def random_metrics(
+    cluster: Cluster, queries: Sequence[Query], seed: int = 0, lost: float = 0.02
+) -> Metrics:
+    """An answer to each query: long-tailed instances, a part of them ``lost``, and their hosts.
+
+    What is read of a host is what its instances make of it, so the columns agree: its CPU and
+    memory use are sums, its temperatures, power and air flow rise with the threads in use. One
+    host in seven has broken fans.
     """
-    columns = {query: _column(cluster, query, seed) for query in queries}
+    columns = {query: _column(cluster, query, seed, lost) for query in queries}
     for column in columns.values():
         column.flags.writeable = False
     coverage = {
@@ -205,12 +218,12 @@ def random_metrics(cluster: Cluster, queries: Sequence[Query], seed: int = 0) ->
     return Metrics(columns, coverage)
 
 
-def _column(cluster: Cluster, query: Query, seed: int) -> Any:
+def _column(cluster: Cluster, query: Query, seed: int, part_lost: float) -> Any:
     chance = np.random.default_rng(seed)
     instances, hosts = cluster.instances, cluster.hosts
     cpu = 100 * chance.beta(1.2, 4.0, len(instances))
     resident_mb = instances.demand[:, 1] * chance.beta(4.0, 2.0, len(instances))
-    lost = np.random.default_rng(seed + 1).random(len(instances)) < 0.02
+    lost = np.random.default_rng(seed + 1).random(len(instances)) < part_lost
     placed = instances.host >= 0
     if query.metric is Metric.INSTANCE_CPU_USAGE:
         return np.where(lost, np.nan, cpu)
@@ -220,6 +233,17 @@ def _column(cluster: Cluster, query: Query, seed: int) -> Any:
         busy = (cpu / 100 * instances.demand[:, 0])[placed]
         carried = np.bincount(instances.host[placed], busy, minlength=len(hosts))
         return np.minimum(100.0, 2.0 + 100 * carried / hosts.total[:, 0])
+    if query.metric in READ_OF_HOSTS:
+        busy = (cpu / 100 * instances.demand[:, 0])[placed]
+        carried = np.bincount(instances.host[placed], busy, minlength=len(hosts))
+        base, slope, with_broken_fans = READ_OF_HOSTS[query.metric]
+        broken = np.array([int(one[:8], 16) % 7 == 0 for one in hosts.uuid], dtype=np.bool_)
+        return np.where(broken, with_broken_fans, base + slope * carried)
+    if query.metric is Metric.INSTANCE_CPU_STEAL:
+        return np.where(lost, np.nan, 40 * chance.beta(0.5, 3.0, len(instances)))
+    if query.metric is Metric.INSTANCE_L3_CACHE_USAGE:
+        chance = np.random.default_rng(seed + query.period_s)
+        return np.where(lost, np.nan, 2.0**25 * chance.random(len(instances)))
     if query.metric is Metric.HOST_RAM_USAGE:
         carried = np.bincount(instances.host[placed], resident_mb[placed], minlength=len(hosts))
         return 1024 * np.minimum(hosts.total[:, 1], 2048 + carried)

@@ -19,7 +19,7 @@ from watcher.core.cluster import (
     Floats,
     InstanceState,
 )
-from watcher.core.metrics import Metric, Metrics, Query
+from watcher.core.metrics import Metrics, Query, Subject
 from watcher.core.placement import Load
 
 _IDLE = (
@@ -38,52 +38,68 @@ class Use:
     """The use of one resource: by instances and, besides them, by hosts.
 
     ``known`` is 0 for an instance without a measurement, ``unmeasured`` marks those of them that
-    run on a host; ``total`` is what each host has, ``overhead`` what it uses besides its
-    instances: 0 where that is not measured.
+    run on a host, ``blind`` the hosts with one. ``total`` is what each host has, ``beyond`` what
+    it uses beyond its measured instances; 0 where ``told`` says that this is not measured.
     """
 
     known: Floats
     unmeasured: Bools
+    blind: Bools
     total: Floats
-    overhead: Floats
+    beyond: Floats
+    told: Bools
     given: Floats
     """What each instance was allocated."""
 
-    def load(self, name: str, limit_percent: float = 100.0, *, assume: bool = False) -> Load:
-        """As a load with a limit in percent of the host; ``assume`` counts unmeasured as full."""
-        demand = np.where(self.unmeasured, self.given, self.known) if assume else self.known
-        return Load(name, demand, self.total * limit_percent / 100.0, self.overhead)
+    def load(self, name: str, limit_percent: float = 100.0) -> Load:
+        """As a load with a limit in percent of the host; who is not measured stays where it is.
+
+        What a host uses beyond its measured instances is its own, whoever uses it.
+        """
+        return Load(name, self.known, self.total * limit_percent / 100.0, self.beyond)
+
+    def cautious_load(self, name: str, limit_percent: float = 100.0) -> Load:
+        """The same, but who is not measured uses all it was given, wherever it goes."""
+        demand = np.where(self.unmeasured, self.given, self.known)
+        # On a host with such an instance the rest may be its own: it is not counted twice.
+        beyond = np.where(self.blind, 0.0, self.beyond)
+        return Load(name, demand, self.total * limit_percent / 100.0, beyond)
 
 
-def cpu_use(cluster: Cluster, metrics: Metrics, instances: Query, hosts: Query) -> Use:
-    """CPU in threads, from ``instance_cpu_usage`` and, where answered, ``host_cpu_usage``."""
+def cpu_use(
+    cluster: Cluster, metrics: Metrics, instances: Query, hosts: Query | None = None
+) -> Use:
+    """CPU in threads, from ``instance_cpu_usage`` and, where asked for, ``host_cpu_usage``."""
     given = cluster.instances.demand[:, VCPUS].astype(np.float64)
     total = cluster.hosts.total[:, VCPUS].astype(np.float64)
-    of_hosts = answered(cluster, metrics, hosts) / 100.0 * total
-    return _use(
-        cluster, answered(cluster, metrics, instances) / 100.0 * given, given, (total, of_hosts)
-    )
+    measured = answered(cluster, metrics, instances) / 100.0 * given
+    of_hosts = _of_hosts(cluster, metrics, hosts) / 100.0 * total
+    return _use(cluster, measured, given, (total, of_hosts))
 
 
-def ram_use(cluster: Cluster, metrics: Metrics, instances: Query, hosts: Query) -> Use:
-    """Memory in MiB, from ``instance_ram_usage`` and, where answered, ``host_ram_usage``."""
+def ram_use(
+    cluster: Cluster, metrics: Metrics, instances: Query, hosts: Query | None = None
+) -> Use:
+    """Memory in MiB, from ``instance_ram_usage`` and, where asked for, ``host_ram_usage``."""
     given = cluster.instances.demand[:, MEMORY_MB].astype(np.float64)
     total = cluster.hosts.total[:, MEMORY_MB].astype(np.float64)
-    of_hosts = answered(cluster, metrics, hosts) / 1024.0
+    of_hosts = _of_hosts(cluster, metrics, hosts) / 1024.0
     return _use(cluster, answered(cluster, metrics, instances), given, (total, of_hosts))
+
+
+def _of_hosts(cluster: Cluster, metrics: Metrics, query: Query | None) -> Floats:
+    if query is None:
+        return np.full(len(cluster.hosts), np.nan)
+    return answered(cluster, metrics, query)
 
 
 def answered(cluster: Cluster, metrics: Metrics, query: Query) -> Floats:
     """The column of a query, all ``nan`` when nobody answered it."""
-    rows = len(cluster.hosts if query.metric in _OF_HOSTS else cluster.instances)
-    return metrics[query] if query in metrics else np.full(rows, np.nan)
-
-
-_OF_HOSTS = frozenset(metric for metric in Metric if metric.public_name.startswith("host_"))
+    table = cluster.hosts if query.metric.subject is Subject.HOST else cluster.instances
+    return metrics[query] if query in metrics else np.full(len(table), np.nan)
 
 
 def _use(cluster: Cluster, measured: Floats, given: Floats, hosts: tuple[Floats, Floats]) -> Use:
-    """What a host uses besides its instances can be told only where all of them are measured."""
     total, of_hosts = hosts
     instances = cluster.instances
     placed = instances.host != UNPLACED
@@ -93,6 +109,5 @@ def _use(cluster: Cluster, measured: Floats, given: Floats, hosts: tuple[Floats,
     homes = instances.host[placed]
     carried = np.bincount(homes, weights=known[placed], minlength=len(total))
     blind = np.bincount(homes, weights=unmeasured[placed], minlength=len(total)) > 0
-    told = ~np.isnan(of_hosts) & ~blind
-    overhead = np.where(told, np.maximum(np.nan_to_num(of_hosts) - carried, 0.0), 0.0)
-    return Use(known, unmeasured, total, overhead, given)
+    beyond = np.maximum(np.nan_to_num(of_hosts, nan=0.0) - carried, 0.0)
+    return Use(known, unmeasured, blind, total, beyond, ~np.isnan(of_hosts), given)

@@ -125,12 +125,19 @@ class Weight:
     name: ClassVar[str] = "weight"
     Options: ClassVar[type] = WeightOptions
 
-    def __init__(self, options: WeightOptions | None = None) -> None:
+    def __init__(self, options: WeightOptions | None = None, group: str = "weight") -> None:
         given = options or WeightOptions()
-        self.weights = _whole("weights", given.weights)
-        self.parallelization = _whole("parallelization", given.parallelization)
+        self._group = f"[watcher_planners.{group}]"
+        self.weights = self._whole("weights", given.weights)
+        self.parallelization = self._whole("parallelization", given.parallelization)
         if len(set(self.weights.values())) < len(self.weights):
-            raise Invalid("[watcher_planners.weight] weights: two action types share a weight")
+            raise Invalid(f"{self._group} weights: two action types share a weight")
+
+    def _whole(self, name: str, given: Mapping[str, object]) -> dict[str, int]:
+        try:
+            return {kind: int(str(value)) for kind, value in given.items()}
+        except ValueError as error:
+            raise Invalid(f"{self._group} {name}: {error}") from error
 
     def order(self, solution: Solution, cluster: Cluster) -> Plan:
         """The actions in order, each with those it waits for.
@@ -141,8 +148,7 @@ class Weight:
         for action in solution.actions:
             if action.type not in self.weights:
                 raise Invalid(
-                    f"action type {action.type} has no weight; add it to"
-                    " [watcher_planners.weight] weights"
+                    f"action type {action.type} has no weight; add it to {self._group} weights"
                 )
         draft = _Draft()
         self._add_moves(draft, solution, cluster)
@@ -202,13 +208,6 @@ class Weight:
                     _wait(draft, sleeps, place)
             for place in below:
                 draft.waits[place].update(sleeps)
-
-
-def _whole(name: str, given: Mapping[str, object]) -> dict[str, int]:
-    try:
-        return {kind: int(str(value)) for kind, value in given.items()}
-    except ValueError as error:
-        raise Invalid(f"[watcher_planners.weight] {name}: {error}") from error
 
 
 def _move(action: Action, cluster: Cluster) -> Move:

@@ -101,7 +101,7 @@ class _Case:
     def __init__(self, cluster: Cluster, use: Use, parameters: Parameters) -> None:
         self.cluster, self.use, self.parameters = cluster, use, parameters
         self.hosts = cluster.hosts
-        load = use.load("cpu load", parameters.cpu_limit_percent, assume=True)
+        load = use.cautious_load("cpu load", parameters.cpu_limit_percent)
         self.placement = Placement(cluster, [load])
         mask, self.reasons = movable(cluster)
         self.movable = mask & migrates(cluster, LIVE)

@@ -28,35 +28,40 @@ def test_cpu_is_in_threads_and_the_host_carries_the_rest() -> None:
     values = {"instance_cpu_usage": {"vm1": 50, "vm2": 0}, "host_cpu_usage": {"c1": 30}}
     use = cpu_use(CLUSTER, measured(CLUSTER, (CPU, HOST_CPU), values), CPU, HOST_CPU)
     assert use.known[[VM1, VM2, OFF]].tolist() == [2, 0, 0]
-    assert use.overhead[[C1, C2]].tolist() == [1, 0]
+    assert use.beyond[[C1, C2]].tolist() == [1, 0]
     assert not use.unmeasured.any()
 
 
 def test_a_host_below_the_sum_of_its_instances_carries_nothing_besides() -> None:
     values = {"instance_cpu_usage": {"vm1": 100, "vm2": 100}, "host_cpu_usage": {"c1": 10}}
     use = cpu_use(CLUSTER, measured(CLUSTER, (CPU, HOST_CPU), values), CPU, HOST_CPU)
-    assert use.overhead[C1] == 0
+    assert use.beyond[C1] == 0
 
 
-def test_without_all_instances_what_the_host_carries_besides_is_not_told() -> None:
+def test_an_instance_without_a_measurement_belongs_to_its_host_or_counts_as_full() -> None:
     values = {"instance_cpu_usage": {"vm1": 50}, "host_cpu_usage": {"c1": 90}}
     use = cpu_use(CLUSTER, measured(CLUSTER, (CPU, HOST_CPU), values), CPU, HOST_CPU)
-    assert use.overhead[C1] == 0
     assert np.flatnonzero(use.unmeasured).tolist() == [VM2]
-    cautious, known = use.load("cpu", 80, assume=True), use.load("cpu")
-    assert cautious.demand[VM2] == 2
-    assert cautious.limit[C1] == 8
-    assert known.demand[VM2] == 0
-    assert known.limit[C1] == 10
+    assert np.flatnonzero(use.blind).tolist() == [C1]
+    assert np.flatnonzero(use.told).tolist() == [C1]
+    cautious, plain = use.cautious_load("cpu", 80), use.load("cpu")
+    assert (cautious.demand[VM2], cautious.overhead[C1], cautious.limit[C1]) == (2, 0, 8)
+    assert (plain.demand[VM2], plain.overhead[C1], plain.limit[C1]) == (0, 7, 10)
 
 
 def test_memory_is_in_mib_and_of_hosts_in_kib() -> None:
     values = {"instance_ram_usage": {"vm1": 300, "vm2": 100}, "host_ram_usage": {"c1": 512 * 1024}}
     use = ram_use(CLUSTER, measured(CLUSTER, (RAM, HOST_RAM), values), RAM, HOST_RAM)
     assert use.known[VM1] == 300
-    assert use.overhead[C1] == 112
+    assert use.beyond[C1] == 112
     assert use.total[C1] == 1000
     assert use.given[VM1] == 400
+
+
+def test_hosts_need_not_be_asked() -> None:
+    use = cpu_use(CLUSTER, measured(CLUSTER, (CPU,), {"instance_cpu_usage": {"vm1": 50}}), CPU)
+    assert not use.told.any()
+    assert not use.beyond.any()
 
 
 @pytest.mark.parametrize("query", [CPU, HOST_CPU])

@@ -45,6 +45,14 @@ def test_an_instance_is_stopped():
     assert (action.type, action.input_parameters) == ("stop", {"resource_id": "u1"})
 
 
+def test_an_instance_is_given_a_flavor():
+    action = solution.resize("u1", "m1.large")
+    assert (action.type, action.input_parameters) == (
+        "resize",
+        {"flavor": "m1.large", "resource_id": "u1"},
+    )
+
+
 def test_nop_and_sleep_are_about_no_resource():
     assert solution.nop("hello").input_parameters == {"message": "hello"}
     assert solution.nop(None).input_parameters == {"message": None}

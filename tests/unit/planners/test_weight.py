@@ -227,3 +227,11 @@ def test_on_and_off_of_one_machine_follow_each_other() -> None:
 def test_actions_that_wait_for_each_other_in_a_circle_are_refused() -> None:
     with pytest.raises(ImpossiblePlan, match="wait for each other in a circle"):
         ordered(disable("c2"), enable("c2"), go("a", "c1", "c2"), cluster=two_hosts())
+
+
+def test_moves_of_what_no_cloud_has_are_not_judged_by_the_cluster() -> None:
+    moves = (go("nobody", "nowhere", "elsewhere"), go("another", "nowhere"))
+    with pytest.raises(ImpossiblePlan, match="is not in the cluster"):
+        Weight().order(Solution(moves), EMPTY)
+    plan = Weight().order(Solution(moves, imaginary=True), EMPTY)
+    assert plan.actions == moves
