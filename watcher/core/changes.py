@@ -65,8 +65,8 @@ InstanceChange = InstanceAdded | InstanceChanged | InstanceRemoved
 Change = HostChange | InstanceChange
 Table = TypeVar("Table", Hosts, Instances)
 
-_SCOPE = frozenset({"in_scope", "excluded"})
-"""Columns that an audit's scope sets: records do not have them, changes keep them."""
+_SCOPE = frozenset({"in_scope", "excluded", "resting"})
+"""Columns that an audit sets: records do not have them, changes keep them."""
 
 
 def apply(cluster: Cluster, changes: Sequence[Change]) -> Cluster:

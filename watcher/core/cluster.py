@@ -160,6 +160,8 @@ class Instances:
     locked: Bools
     excluded: Bools
     """Marked by the audit's scope: they take room but must not be moved."""
+    resting: Bools
+    """Marked because they were migrated a short time ago (``core.damping``)."""
     pinned_zone: Words
     flavor: Words
     """Name of the flavor."""

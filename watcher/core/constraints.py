@@ -58,7 +58,9 @@ def movable(cluster: Cluster) -> tuple[Bools, Words]:
     reasons, pools = reasons.copy(), pools_of(cluster)
     for row in np.flatnonzero(mask & ~judged):
         reasons[row] = f"only its hypervisor can judge the {pools.why_unjudged(int(row))}"
-    return frozen(mask & judged), frozen(reasons)
+    resting = cluster.instances.resting
+    reasons[mask & judged & resting] = "it was migrated a short time ago (cool_down)"
+    return frozen(mask & judged & ~resting), frozen(reasons)
 
 
 def touchable(cluster: Cluster) -> tuple[Bools, Words]:

@@ -176,6 +176,7 @@ def instance_columns(
         metadata=words(columns["metadata"]),
         locked=bools(columns["locked"]),
         excluded=frozen(np.zeros(size, dtype=np.bool_)),
+        resting=frozen(np.zeros(size, dtype=np.bool_)),
         pinned_zone=words(columns["pinned_zone"]),
         flavor=words(columns["flavor"]),
         extra_specs=words(columns["extra_specs"]),

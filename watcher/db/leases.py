@@ -27,31 +27,31 @@ def launch(session: Session, plan: ActionPlan) -> None:
     """
     mine = (Action.action_plan_id == plan.id, Action.state != "SKIPPED")
     query = select(Action.action_type, Action.input_parameters).where(*mine)
-    wanted = _wanted((kind, parameters) for kind, parameters in session.execute(query))
-    if wanted:
+    needed = wanted((kind, parameters) for kind, parameters in session.execute(query))
+    if needed:
         locks.hold(session, locks.LEASES)
-        _refuse_taken(session, wanted)
+        _refuse_taken(session, needed)
         rows = [
             {"resource": resource, "shared": shared, "action_plan_id": plan.id}
-            for resource, shared in wanted.items()
+            for resource, shared in needed.items()
         ]
         session.execute(insert(Lease), rows)
     store.transition(session, plan, "PENDING")
 
 
-def _wanted(actions: Iterable[tuple[str, dict[str, object]]]) -> dict[str, bool]:
-    """Resource -> whether it may be shared."""
-    wanted: dict[str, bool] = {}
+def wanted(actions: Iterable[tuple[str, dict[str, object]]]) -> dict[str, bool]:
+    """What actions (type and input parameters) need: resource -> whether it may be shared."""
+    needed: dict[str, bool] = {}
     for one in actions:
         changed, used = touched(*one)
         for resource in used:
-            wanted.setdefault(resource, True)
-        wanted.update(dict.fromkeys(changed, False))
-    return wanted
+            needed.setdefault(resource, True)
+        needed.update(dict.fromkeys(changed, False))
+    return needed
 
 
-def _refuse_taken(session: Session, wanted: dict[str, bool]) -> None:
-    for batch in _batches(sorted(wanted)):
+def _refuse_taken(session: Session, needed: dict[str, bool]) -> None:
+    for batch in _batches(sorted(needed)):
         query = (
             select(Lease.resource, Lease.shared, ActionPlan.uuid, ActionPlan.state)
             .join(ActionPlan, ActionPlan.id == Lease.action_plan_id)
@@ -59,7 +59,7 @@ def _refuse_taken(session: Session, wanted: dict[str, bool]) -> None:
             .order_by(Lease.id)
         )
         for resource, shared, uuid, state in session.execute(query):
-            if not (shared and wanted[resource]):
+            if not (shared and needed[resource]):
                 kind, _, ident = resource.partition(":")
                 raise Conflict(
                     f"{kind} {ident} is in the hands of action plan {uuid}, which is {state}: wait"

@@ -220,7 +220,11 @@ class Action(WithMessage, WithUuid, Base):
     """
 
     __tablename__ = "actions"
-    __table_args__ = (_listed(), _known(states.ACTION))
+    __table_args__ = (
+        _listed(),
+        _known(states.ACTION),
+        Index(None, "action_type", "updated_at"),
+    )
 
     action_plan_id: Mapped[int] = mapped_column(ForeignKey("action_plans.id"), index=True)
     action_type: Mapped[str] = mapped_column(String(255))

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from watcher import plugins
 from watcher.context import RequestContext
+from watcher.core import damping, scope
 from watcher.core import parameters as parameter_rules
-from watcher.core import scope
 from watcher.core.cluster import Cluster
 from watcher.core.errors import Invalid, LostRace, NotFound, ServiceDown, WatcherError
 from watcher.core.goals import Goal, efficacy
@@ -26,7 +26,7 @@ from watcher.datasources.choice import DataSources
 from watcher.db import store
 from watcher.db.engine import Database, after_commit
 from watcher.db.models import Audit
-from watcher.decision_engine import claims, record
+from watcher.decision_engine import claims, history, record
 from watcher.decision_engine.selection import choose
 from watcher.decision_engine.snapshots import Snapshots
 from watcher.messaging.notifications import Announcer
@@ -45,6 +45,7 @@ class Case:
     cluster: Cluster
     metrics: Metrics
     parameters: Any
+    minimum_gain: float
     notes: tuple[str, ...]
 
 
@@ -115,16 +116,40 @@ class Runner:
             audit.strategy.name if audit.strategy else choose(goal.name, self.sources, self.conf)
         )
         strategy = plugins.strategy(name)
-        spec = parameter_rules.schema(strategy.parameters)
-        given = parameter_rules.with_defaults(spec, audit.parameters or {})
-        values = parameter_rules.parse(strategy.parameters, given)
+        given = parameter_rules.with_defaults(damping.spec(strategy), audit.parameters or {})
+        own, wanted = damping.split(strategy, given)
+        values = parameter_rules.parse(strategy.parameters, own)
         snapshot = self.snapshots.gather(models_of(strategy, values))
         cluster, notes = scope.apply(snapshot, audit.scope or [])
+        cool_down_s, minimum_gain = self._damping(audit, goal.name, wanted)
+        cluster, resting = self._rested(cluster, cool_down_s)
         queries = strategy.queries(values)
         metrics = self.sources.fetch(queries, cluster, strategy=name) if queries else Metrics()
         metrics.require(query for query in queries if query.required)
-        notes = (*notes, *metrics.notes)
-        return Case(name, strategy, goal, cluster, metrics, values, notes)
+        notes = (*notes, *resting, *metrics.notes)
+        return Case(name, strategy, goal, cluster, metrics, values, minimum_gain, notes)
+
+    def _damping(self, audit: Audit, goal: str, wanted: damping.Damping) -> tuple[float, float]:
+        """Cool-down (seconds) and minimum gain: the audit's own, else those of the options.
+
+        An audit that runs once does what it is asked for: the options are for the others.
+        """
+        settings = self.conf.watcher_decision_engine
+        again = audit.audit_type != "ONESHOT" and goal in damping.DAMPED
+        cool_down_s = settings.cool_down if again else 0.0
+        gain = settings.minimum_gain.get(goal, 0.0) if again else 0.0
+        return (
+            cool_down_s if wanted.cool_down is None else wanted.cool_down,
+            gain if wanted.minimum_gain is None else wanted.minimum_gain,
+        )
+
+    def _rested(self, cluster: Cluster, cool_down_s: float) -> tuple[Cluster, list[str]]:
+        """The cluster in which instances that were moved of late rest, and a note about them."""
+        if not cool_down_s:
+            return cluster, []
+        with self.database.reading() as session:
+            moved = history.moved(session, cool_down_s)
+        return damping.rest(cluster, moved, cool_down_s)
 
     @contextmanager
     def _told(self, event: str, audit: Audit) -> Iterator[None]:
@@ -140,6 +165,7 @@ class Runner:
     def solve(self, case: Case) -> Solution:
         """Run the strategy and log what it says."""
         solution = case.strategy.solve(case.cluster, case.metrics, case.parameters)
+        solution = damping.worth(case.goal.name, solution, case.minimum_gain)
         for note in (*case.notes, *solution.notes, *map(str, case.metrics.coverage.values())):
             LOG.info("%s: %s", case.name, note)
         return solution

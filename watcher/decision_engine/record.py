@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from oslo_utils import uuidutils
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watcher.core.errors import Conflict, LostRace
 from watcher.core.plan import Plan
 from watcher.db import clock, leases, models, store
-from watcher.db.models import ActionPlan, Audit
+from watcher.db.models import Action, ActionPlan, Audit
 from watcher.decision_engine import claims
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def record(session: Session, claimed: Audit, outcome: Outcome) -> ActionPlan:
         )
     else:
         store.transition(session, audit, "SUCCEEDED", outcome.message, running_since=None)
+    _mark_overlaps(session, row, outcome.plan)
     if audit.auto_trigger and outcome.plan.actions:
         _start(session, row)
     return row
@@ -121,6 +123,29 @@ def _replace_older(session: Session, audit: Audit, row: ActionPlan) -> None:
             store.transition(session, plan, "CANCELLED", f"Replaced by action plan {row.uuid}.")
         except LostRace as error:
             LOG.info("action plan %s is not replaced: %s", plan.uuid, error)
+
+
+def _mark_overlaps(session: Session, row: ActionPlan, plan: Plan) -> None:
+    """Say of each plan recommended before that this one wants something it wants for itself."""
+    ours = leases.wanted((one.type, one.input_parameters) for one in plan.actions)
+    if not ours:
+        return
+    others = (
+        select(ActionPlan.id, Action.action_type, Action.input_parameters)
+        .join(Action, Action.action_plan_id == ActionPlan.id)
+        .where(ActionPlan.state == "RECOMMENDED", ActionPlan.deleted == 0, ActionPlan.id != row.id)
+    )
+    actions: dict[int, list[tuple[str, dict[str, object]]]] = {}
+    for ident, kind, given in session.execute(others):
+        actions.setdefault(ident, []).append((kind, given))
+    for other in store.every(session, ActionPlan, ActionPlan.id.in_(actions)):
+        theirs = leases.wanted(actions[other.id])
+        if shared := sum(not (ours[one] and theirs[one]) for one in ours.keys() & theirs.keys()):
+            said = (
+                f"The newer action plan {row.uuid} is about {shared} of the same instances,"
+                " volumes or hosts: start one of the two, not both."
+            )
+            store.change(session, other, status_message=said)
 
 
 def supersede_expired(session: Session, hours: int) -> None:

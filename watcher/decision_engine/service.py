@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from watcher import config, context
 from watcher.clients.session import Clients
@@ -63,6 +63,24 @@ OPTIONS = (
                 min=1,
                 mutable=True,
                 help="Seconds between looks for audits that are due or whose message was lost.",
+            ),
+            cfg.FloatOpt(
+                "cool_down",
+                default=1800.0,
+                min=0.0,
+                mutable=True,
+                help="Seconds for which CONTINUOUS and EVENT audits leave an instance alone that"
+                " Watcher has migrated; an audit's parameter of this name goes first.",
+            ),
+            cfg.Opt(
+                "minimum_gain",
+                type=types.Dict(types.Float(min=0.0)),
+                default={},
+                mutable=True,
+                help="What a plan of a CONTINUOUS or EVENT audit must bring for each of its"
+                " migrations, as goal:gain: hosts released for server_consolidation, percentage"
+                " points of the standard deviation for workload_balancing. An audit's parameter of"
+                " this name goes first.",
             ),
         ],
     ),

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from watcher import plugins
-from watcher.core import parameters
+from watcher.core import damping
 from watcher.core.errors import Conflict
 from watcher.db import models, store
 from watcher.db.engine import Database
@@ -43,7 +43,7 @@ def strategy_catalogue(goal_ids: Mapping[str, int]) -> Catalogue:
         name: {
             "display_name": one.display_name,
             "goal_id": goal_ids[one.goal],
-            "parameters_spec": parameters.schema(one.parameters),
+            "parameters_spec": damping.spec(one),
         }
         for name, one in plugins.strategies().items()
         if one.goal in goal_ids
