@@ -27,6 +27,7 @@ OWNERS: tuple[str, ...] = (
     "watcher.datasources.choice",
     "watcher.datasources.influxdb",
     "watcher.datasources.prometheus",
+    "watcher.datasources.gnocchi",
     "watcher.api.app",
     "watcher.decision_engine.service",
     "watcher.applier.service",

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keystoneauth1 import loading
-from oslo_config import cfg
 
+from tests.unit.datasources.keystone import configuration, logged_in, token
 from tests.unit.datasources.server import Act, Store, cut, dribble, reply, serving
 from tests.worlds import world
-from watcher import config
 from watcher.core.errors import BadParameters, NoMetrics, ServiceDown
 from watcher.core.metrics import Metric, Query
 from watcher.datasources.prometheus import Aetos, Prometheus
@@ -28,18 +26,8 @@ def store() -> Iterator[Store]:
         yield found
 
 
-def conf(group: str, **options: Any) -> cfg.ConfigOpts:
-    found = cfg.ConfigOpts()
-    config.register(found)
-    found([], default_config_files=[])
-    found.set_override("query_interval", 0, "watcher_datasources")
-    for name, value in options.items():
-        found.set_override(name, value, group)
-    return found
-
-
 def source(url: str, changes: Any = None, **options: Any) -> Prometheus:
-    return Prometheus(conf("prometheus_client", url=url, **options), changes)
+    return Prometheus(configuration("prometheus_client", url=url, **options), changes)
 
 
 def vector(*rows: tuple[dict[str, str], Any], **more: Any) -> Any:
@@ -77,7 +65,7 @@ def test_a_prefix_is_kept(store: Store) -> None:
     ],
 )
 def test_host_and_port_are_an_address_too(options: dict[str, Any], url: str) -> None:
-    found = Prometheus(conf("prometheus_client", **options))
+    found = Prometheus(configuration("prometheus_client", **options))
     assert found._url == url
     assert bool(found.metrics) == bool(url)
     if not url:
@@ -170,42 +158,12 @@ def test_a_label_that_cannot_be_is_refused_when_it_is_configured() -> None:
         source("http://127.0.0.1:1", fqdn_label="host-name")
 
 
-def token_or(*rest: Act) -> list[Act]:
-    """Keystone's answer to a login, then the rest."""
-    body = {
-        "token": {
-            "methods": ["password"],
-            "expires_at": "2099-01-01T00:00:00.000000Z",
-            "user": {"id": "u", "name": "w", "domain": {"id": "d", "name": "D"}},
-            "catalog": [],
-            "issued_at": "2026-01-01T00:00:00.000000Z",
-        }
-    }
-    return [reply(body, 201, X_Subject_Token="a-token"), *rest]
-
-
 def aetos(store: Store, **options: Any) -> Aetos:
-    login = {
-        "auth_type": "v3password",
-        "auth_url": f"{store.url}/v3",
-        "username": "w",
-        "password": "p",
-        "user_domain_id": "default",
-        "project_name": "service",
-        "project_domain_id": "default",
-    }
-    found = conf("aetos_client", **options)
-    loading.register_auth_conf_options(found, "watcher_clients_auth")
-    found.register_opts(
-        loading.get_auth_plugin_conf_options("v3password"), group="watcher_clients_auth"
-    )
-    for name, value in login.items():
-        found.set_override(name, value, "watcher_clients_auth")
-    return Aetos(found)
+    return Aetos(logged_in(store.url, "aetos_client", **options))
 
 
 def test_aetos_is_asked_with_a_token_of_keystone(store: Store) -> None:
-    store.does(*token_or(reply(GOOD)))
+    store.does(token(), reply(GOOD))
     found, coverage = aetos(store, endpoint_override=f"{store.url}/m").fetch(QUERY, CLUSTER)
     assert found[CLUSTER.host_row("c1")] == 250
     assert coverage.source == "aetos"
@@ -216,15 +174,23 @@ def test_aetos_is_asked_with_a_token_of_keystone(store: Store) -> None:
 
 
 def test_aetos_is_passed_over_where_the_catalog_has_none(store: Store) -> None:
-    store.does(*token_or())
+    store.does(token())
     source = aetos(store)
     assert source.metrics == frozenset()
     assert not source.available()
     assert len(store.seen) == 1  # and not looked for each time
 
 
+def test_aetos_is_found_in_the_catalog(store: Store) -> None:
+    store.does(token(("metric-storage", f"{store.url}/m/")), reply(GOOD))
+    source = aetos(store)
+    assert Metric.HOST_POWER in source.metrics
+    assert source.fetch(QUERY, CLUSTER)[1].measured == 1
+    assert store.seen[1]["path"] == "/m/api/v1/query"
+
+
 def test_aetos_without_credentials_is_not_configured() -> None:
-    assert Aetos(conf("aetos_client")).metrics == frozenset()
+    assert Aetos(configuration("aetos_client")).metrics == frozenset()
 
 
 def test_a_keystone_that_is_down_is_told_when_the_metric_is_wanted(store: Store) -> None:
