@@ -28,6 +28,7 @@ OWNERS: tuple[str, ...] = (
     "watcher.datasources.influxdb",
     "watcher.datasources.prometheus",
     "watcher.datasources.gnocchi",
+    "watcher.datasources.grafana",
     "watcher.api.app",
     "watcher.decision_engine.service",
     "watcher.applier.service",

@@ -75,11 +75,8 @@ def gauge(times: Iterable[float], value: float) -> list[Sample]:
     return [(at, value) for at in times]
 
 
-def test_every_metric_is_what_ceilometer_said_in_our_unit(
-    store: Store, conf: Callable[..., cfg.ConfigOpts]
-) -> None:
-    prefix, times = unique("n").replace("_", "-"), moments(300, 5)
-    cluster = small(prefix)
+def agents(store: Store, cluster: Cluster, prefix: str, times: list[float]) -> None:
+    """What Ceilometer's pollsters write of each host and of one instance on it."""
     for at in range(HOSTS):
         host = f"{prefix}-{at}"
         low = "ceilometer-low"
@@ -106,6 +103,14 @@ def test_every_metric_is_what_ceilometer_said_in_our_unit(
             "cpu_l3_cache": gauge(times, 1000.0 * at),
         }
         store.write("instance", instance, "ceilometer-low-rate", {"cpu": counter, **more})
+
+
+def test_every_metric_is_what_ceilometer_said_in_our_unit(
+    store: Store, conf: Callable[..., cfg.ConfigOpts]
+) -> None:
+    prefix, times = unique("n").replace("_", "-"), moments(300, 5)
+    cluster = small(prefix)
+    agents(store, cluster, prefix, times)
     store.settle()
     names = {f"{prefix}-{at}-bmc": f"{prefix}-{at}" for at in range(HOSTS)}
     said = ("inlet_temp", "outlet_temp", "airflow", "power")

@@ -14,11 +14,11 @@ from oslo_config import cfg
 
 from tests.integration.backends import Influx
 from tests.worlds import host_record, instance_record
+from watcher import config
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NoMetrics, ServiceDown
 from watcher.core.metrics import Aggregate, Metric, Query
 from watcher.core.records import assemble
-from watcher.datasources import choice, influxdb
 from watcher.datasources.choice import DataSources
 from watcher.datasources.influxdb import InfluxDB
 
@@ -95,9 +95,8 @@ def configured(tmp_path: Path) -> Configured:
     def conf(server: Influx, changes: str = "", **options: Any) -> cfg.ConfigOpts:
         (tmp_path / "map.yaml").write_text(changes)
         found = cfg.ConfigOpts()
-        for group in (*choice.OPTIONS(), influxdb.OPTIONS):
-            group.register(found)
-        found([])
+        config.register(found)
+        found([], default_config_files=[])
         # The tests write as few samples as make their point.
         found.set_override("minimum_coverage_percent", 0.0, "watcher_datasources")
         found.set_override(

@@ -78,7 +78,7 @@ def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks
         "watcher_datasources",
         "Where the history of the cluster is",
         [
-            _order(default=["influxdb"]),
+            _order(default=["influxdb", "prometheus", "grafana", "gnocchi", "aetos"]),
             *GENERAL,
         ],
     )

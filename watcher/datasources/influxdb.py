@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metric history in InfluxDB 1.x, 2.x or 3.x, asked in InfluxQL on /query.
+"""The metric history in InfluxDB 1.x, 2.x or 3.x, asked in InfluxQL on /query, or in Flux.
 
-InfluxQL over /query is the one language of every generation (2.x needs a DBRP mapping for it).
-influxdb-client carries the requests: it has TLS, pools and credentials; its own query API speaks
-Flux, which 1.6 and 3.x do not. One request answers a metric for the whole cluster; a second, small
-one is made only for counters that were seen on two hosts.
+InfluxQL over /query is the one language of every generation (2.x needs a DBRP mapping for it);
+Flux is for a 2.x without that mapping. influxdb-client carries the requests: it has TLS, pools and
+credentials; its own query API speaks Flux only, and builds objects that are not needed here. One
+request answers a metric for the whole cluster; a second, small one is made only for counters that
+were seen on two hosts.
 """
 
 import json
@@ -24,7 +25,7 @@ from watcher.config import Group
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NoMetrics, ServiceDown, Unavailable
 from watcher.core.metrics import Aggregate, Coverage, Floats, Metric, Query
-from watcher.datasources import columns, influxql, wire
+from watcher.datasources import columns, flux, influxql, wire
 from watcher.datasources.mapping import Series, mapping
 from watcher.datasources.reading import Known
 
@@ -40,6 +41,17 @@ OPTIONS = Group(
         cfg.StrOpt("token", secret=True, help="Token of a 2.x or 3.x server."),
         cfg.StrOpt("username", help="User of a 1.x server that asks for one."),
         cfg.StrOpt("password", secret=True, help="Password of that user."),
+        cfg.StrOpt(
+            "dialect",
+            default="influxql",
+            choices=[
+                ("influxql", "1.x, 3.x, and 2.x whose bucket is mapped to a database by DBRP"),
+                ("flux", "2.x without that"),
+            ],
+            help="The language to ask in.",
+        ),
+        cfg.StrOpt("org", help="Organisation of a 2.x server, for Flux."),
+        cfg.StrOpt("bucket", help="Bucket, for Flux; unset: the name in database."),
         cfg.StrOpt("database", default="telegraf", help="Database (2.x: as mapped by DBRP)."),
         cfg.StrOpt("retention_policy", default="", help="Empty: the database's default."),
         wire.timeout_option(),
@@ -58,6 +70,7 @@ class InfluxDB:
         self._options = conf.influxdb
         self._retries = conf.watcher_datasources
         self._mapping = mapping(changes or {})
+        self._dialect: Any = flux if self._options.dialect == "flux" else influxql
         self.requests = 0
         """How many requests were sent."""
 
@@ -76,9 +89,9 @@ class InfluxDB:
         if isinstance(mapped, Known):
             return True
         try:
-            question = influxql.newest(self._full(mapped), _window(query))
+            question = self._dialect.newest(self._full(mapped), _window(query))
             (found,) = self._ask([question], mapped, tries=1, limit_s=wire.LOOK_S)
-            return bool(influxql.answers(found))
+            return bool(self._dialect.answers(found))
         except Unavailable:
             return False
 
@@ -108,23 +121,23 @@ class InfluxDB:
     ) -> tuple[dict[str, float], int]:
         """One number per resource name, and the time of the newest sample in ms."""
         step_ns = int(series.step_s * 1e9)
-        question = influxql.select(series, query.aggregate, window, step_ns)
-        found, last = self._ask([question, influxql.newest(series, window)], series)
-        answers = influxql.answers(found)
-        newest_ms = max((one.time_ms for one in influxql.answers(last)), default=0)
+        question = self._dialect.select(series, query.aggregate, window, step_ns)
+        found, last = self._ask([question, self._dialect.newest(series, window)], series)
+        answers = self._dialect.answers(found)
+        newest_ms = max((one.time_ms for one in self._dialect.answers(last)), default=0)
         counts: columns.Weights = {}
         repeated = columns.several(answers, series)
         if repeated and series.combine == "pool" and query.aggregate is Aggregate.MEAN:
-            among = repeated if len(repeated) <= influxql.MOST_ALTERNATIVES else ()
-            question = influxql.select(series, Aggregate.COUNT, window, step_ns, among)
+            among = repeated if len(repeated) <= self._dialect.MOST_ALTERNATIVES else ()
+            question = self._dialect.select(series, Aggregate.COUNT, window, step_ns, among)
             (counted,) = self._ask([question], series)
-            counts = columns.weights(influxql.answers(counted))
+            counts = columns.weights(self._dialect.answers(counted))
         return columns.combined(answers, series, query.aggregate, counts), newest_ms
 
     def _why_empty(self, series: Series, query: Query) -> str:
         """What to look at when a question has an empty answer."""
-        (found,) = self._ask([influxql.fields(series)], series)
-        there = influxql.field_names(found)
+        (found,) = self._ask([self._dialect.fields(series)], series)
+        there = self._dialect.field_names(found)
         if not there:
             return (
                 f"measurement {series.measurement} has no series in database"
@@ -153,12 +166,17 @@ class InfluxDB:
         )
 
     def _full(self, series: Series) -> Series:
-        """With the server's retention policy where the metric has none of its own."""
-        policy = series.retention_policy or self._options.retention_policy
-        return replace(series, retention_policy=policy)
+        """With the server's database and retention policy where the metric has none of its own."""
+        options = self._options
+        return replace(
+            series,
+            database=self._database(series),
+            retention_policy=series.retention_policy or options.retention_policy,
+        )
 
     def _database(self, series: Series) -> str:
-        return series.database or str(self._options.database)
+        bucket = self._options.bucket if self._options.dialect == "flux" else ""
+        return series.database or str(bucket or self._options.database)
 
     @cached_property
     def _client(self) -> InfluxDBClient:
@@ -187,8 +205,10 @@ class InfluxDB:
         deadline = time.monotonic() + limit_s
         again = wire.retrying(self._retries, limit_s, tries)
         try:
-            payload = again(self._post, ";".join(statements), self._database(series), deadline)
-            return influxql.results(payload, len(statements))
+            text = self._dialect.joined(statements)
+            payload = again(self._post, text, self._database(series), deadline)
+            found: list[list[Mapping[str, Any]]] = self._dialect.results(payload, len(statements))
+            return found
         except influxql.ReasonLost:
             if len(statements) > 1:  # the first one alone tells its reason
                 self._ask(statements[:1], series, tries, limit_s)
@@ -197,12 +217,15 @@ class InfluxDB:
             raise ServiceDown(f"InfluxDB at {self._options.url}: {error}") from error
 
     def _post(self, text: str, database: str, deadline: float) -> Any:
-        """One request and its JSON. Raises ServiceDown."""
+        """One request and its JSON, or its CSV in Flux. Raises ServiceDown."""
         self.requests += 1
         client = self._client
+        speaks_flux = self._options.dialect == "flux"
         headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Accept": "application/json",
+            "Content-Type": "application/json"
+            if speaks_flux
+            else "application/x-www-form-urlencoded",
+            "Accept": "application/csv" if speaks_flux else "application/json",
             "Accept-Encoding": "gzip" if self._options.enable_gzip else "identity",
         }
         if client.auth_header_name and client.auth_header_value:
@@ -211,9 +234,9 @@ class InfluxDB:
         try:
             response = client.api_client.request(  # type: ignore[no-untyped-call]
                 "POST",
-                f"{client.url}/query",
+                f"{client.url}/api/v2/query" if speaks_flux else f"{client.url}/query",
                 headers=headers,
-                post_params={"q": text, "db": database, "epoch": "ms"},
+                **(self._flux(text) if speaks_flux else _influxql(text, database)),
                 _preload_content=False,
                 _request_timeout=(left_ms, left_ms),
             )
@@ -226,9 +249,21 @@ class InfluxDB:
         except urllib3.exceptions.HTTPError as error:
             raise wire.Passing(f"no answer: {wire.reason(error)}; check that it runs") from error
         try:
-            return json.loads(body)
+            return body.decode() if speaks_flux else json.loads(body)
         except ValueError as error:
             raise ServiceDown("the answer is not that of an InfluxDB") from error
+
+    def _flux(self, text: str) -> dict[str, Any]:
+        dialect = {"header": True, "annotations": ["datatype", "group", "default"]}
+        org = self._options.org
+        return {
+            "query_params": [("org", org)] if org else [],
+            "body": {"query": text, "type": "flux", "dialect": dialect},
+        }
+
+
+def _influxql(text: str, database: str) -> dict[str, Any]:
+    return {"post_params": {"q": text, "db": database, "epoch": "ms"}}
 
 
 def _window(query: Query) -> influxql.Window:

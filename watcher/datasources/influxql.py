@@ -89,6 +89,11 @@ def fields(series: Series) -> str:
     return f"SHOW FIELD KEYS FROM {_source(series)}"
 
 
+def joined(statements: Sequence[str]) -> str:
+    """Several questions as one."""
+    return ";".join(statements)
+
+
 def _source(series: Series) -> str:
     policy = f"{quoted(series.retention_policy)}." if series.retention_policy else ""
     return policy + quoted(series.measurement)
