@@ -24,7 +24,7 @@ ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 class Watcher:
     """The database, and appliers that work on it."""
 
-    def __init__(self, conf: cfg.ConfigOpts, clients: Clients) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, clients: Clients, name: str = "a") -> None:
         self.conf = conf
         self.clients = clients
         self.bus = Bus(conf)
@@ -34,10 +34,12 @@ class Watcher:
         self.appliers: list[ApplierService] = []
         _impl_test.reset()
         with self.database.writing() as session:
-            goal = store.add(session, Goal(name="g", display_name="G"))
-            strategy = Strategy(name="s", display_name="S", goal_id=goal.id)
+            goal = store.add(session, Goal(name=f"g-{name}", display_name="G"))
+            strategy = Strategy(name=f"s-{name}", display_name="S", goal_id=goal.id)
             store.add(session, strategy)
-            audit = Audit(name="a", audit_type="ONESHOT", goal_id=goal.id, strategy_id=strategy.id)
+            audit = Audit(
+                name=name, audit_type="ONESHOT", goal_id=goal.id, strategy_id=strategy.id
+            )
             self.audit_id = store.add(session, audit).id
             self.strategy_id = strategy.id
 
@@ -102,6 +104,9 @@ class Watcher:
     def ended(self, uuid: str, timeout_s: float = 30) -> ActionPlan:
         self.until(lambda: self.row(uuid).state in ENDED, timeout_s)
         return self.row(uuid)
+
+    def over(self, uuid: str) -> bool:
+        return self.row(uuid).state in ENDED
 
     def run(self, uuid: str, timeout_s: float = 30) -> ActionPlan:
         """Start an applier if there is none; the plan when it has ended."""
