@@ -1,138 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filling hosts with instances: vector bin packing, host by host, over classes of like instances.
+"""Filling hosts with instances: vector bin packing, the largest instance first.
 
-A host takes, one after the other, the instance whose demand lies best along what the host has left
-(Panigrahy, Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011: dot product), each
-resource weighed by how scarce it is among the hosts still to fill, in one of several ``STYLES``.
-Instances that are alike (same pool, same flavor, nearly the same load) form a class, so a step
-looks at some hundred classes instead of 100,000 instances.
+Each instance goes to the host whose room lies best along what the instance demands (Panigrahy,
+Talwar, Uyeda and Wieder, "Heuristics for Vector Bin Packing", 2011: dot product, here by the angle
+alone), each resource weighed by how scarce it is among the hosts to fill. So hosts run out of all
+their resources together, and the small instances, which come last, fill what the large ones left.
+A step costs a few operations per host and resource, whatever the number of instances.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from watcher.core.cluster import Bools, Floats, Ints
+from watcher.core.cluster import NO_GROUP, RESOURCES, Bools, Floats, Ints
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Placement
 
-_LOAD_STEPS = 8
-"""Loads are told apart in so many steps within a class: more is slower and hardly better."""
 
-_AT_ONCE = 3
-"""With room for so many of a class a host takes one at a time, for twice as many two, ..."""
-
-
-class Style(NamedTuple):
-    """A way of filling: none is the best on every cloud.
-
-    ``alignment`` 0 prefers large instances, 1 those whose demand lies along what is left, whatever
-    their size; ``small_first`` begins with the hosts that have least room.
-    """
-
-    alignment: float
-    small_first: bool
-
-
-STYLES = (
-    Style(0.75, small_first=False),
-    Style(1.0, small_first=True),
-    Style(1.0, small_first=False),
-)
-
-
-class Classes:
-    """Instances waiting for a host, in classes; the largest of a class leaves it first."""
-
-    def __init__(self, constraints: Constraints, rows: Ints) -> None:
-        demand = constraints.placement.demand[rows]
-        pool, masks = constraints.pools
-        keys = np.column_stack([pool[rows], demand[:, :3], _steps(demand[:, 3:])])
-        kinds, of = np.unique(keys, axis=0, return_inverse=True)
-        of = of.reshape(-1)
-        loads = demand[:, 3:].sum(axis=1) if demand.shape[1] > 3 else np.zeros(len(rows))
-        order = np.lexsort((rows, -loads, of))
-        self.rows = rows[order]
-        edges = np.searchsorted(of[order], np.arange(len(kinds) + 1))
-        self._head, self._end = edges[:-1].copy(), edges[1:]
-        self._demands = demand[order]
-        self.demand = self._demands[self._head]
-        """classes x dimensions: what the next of each class demands."""
-        self.waiting = np.ones(len(kinds), dtype=np.bool_)
-        self.open_to = masks[kinds[:, 0].astype(np.int64)]
-        """classes x hosts: the pools."""
-        self.total = demand.sum(axis=0)
-        """What all those still waiting demand."""
-
-    def take(self, kind: int) -> int:
-        """The next instance of a class, which thereby leaves it."""
-        head = self._head[kind]
-        self._head[kind] += 1
-        self.total = self.total - self._demands[head]
-        if head + 1 < self._end[kind]:
-            self.demand[kind] = self._demands[head + 1]
-        else:
-            self.waiting[kind] = False
-        return int(self.rows[head])
-
-    def left(self) -> Ints:
-        """The instances that found no host."""
-        parts = [self.rows[head:end] for head, end in zip(self._head, self._end, strict=True)]
-        return np.sort(np.concatenate(parts)) if parts else self.rows
-
-
-def _steps(loads: Floats) -> Floats:
-    top = loads.max(axis=0, initial=0.0)
-    return np.ceil(loads / np.where(top > 0, top, 1.0) * _LOAD_STEPS)
-
-
-def fill(constraints: Constraints, rows: Ints, hosts: Ints, style: Style) -> Ints:
+def fill(constraints: Constraints, rows: Ints, hosts: Ints) -> Ints:
     """Put these instances on these hosts, as many as fit; returns those that did not."""
-    placement = constraints.placement
-    grouped = np.fromiter((constraints.grouped(row) for row in rows), np.bool_, count=len(rows))
+    grouped = constraints.cluster.instances.group[rows] != NO_GROUP
     ordered = by_size(constraints, rows[grouped])
     left = [row for row in ordered if not _fit(constraints, row, hosts)]
-    classes = Classes(constraints, rows[~grouped])
-    room = np.maximum(placement.limit[hosts] - placement.used[hosts], 0.0)
-    worth = (room / constraints.scale).sum(axis=1)
-    supply = room.sum(axis=0)
-    for index in np.argsort(worth if style.small_first else -worth, kind="stable"):
-        if not classes.waiting.any():
-            break
-        scarcity = classes.total / np.maximum(supply, 1e-9) / constraints.scale**2
-        _fill_host(placement, classes, int(hosts[index]), (scarcity, style.alignment))
-        supply = supply - room[index]
-    return np.sort(np.concatenate([np.array(left, dtype=np.int64), classes.left()]))
+    left += _Filling(constraints, rows[~grouped], hosts).run()
+    return np.sort(np.array(left, dtype=np.int64))
 
 
-def _fill_host(
-    placement: Placement, classes: Classes, host: int, taste: tuple[Floats, float]
-) -> None:
-    """Give one host what fits best, one instance at a time, until nothing fits."""
-    open_classes = np.flatnonzero(classes.waiting & classes.open_to[:, host])
-    free = placement.limit[host] - placement.used[host]
-    largest = placement.largest[host]
-    weight, alignment = taste
-    while open_classes.size:
-        demand = classes.demand[open_classes]
-        fits = ((demand <= np.minimum(free, largest)) | (demand == 0)).all(axis=1)
-        if not fits.any():
-            return
-        open_classes, demand = open_classes[fits], demand[fits]
-        length = np.maximum(demand**2 @ weight, 1e-30) ** (alignment / 2)
-        along = (demand @ (weight * np.maximum(free, 0.0))) / length
-        kind = int(open_classes[np.argmax(along)])
-        size = classes.demand[kind]
-        several = float(np.min(free / np.maximum(size, 1e-9))) / _AT_ONCE
-        for _ in range(max(1, int(several))):
-            row = classes.take(kind)
-            free = free - placement.demand[row]
-            placement.move(row, host)
-            if not classes.waiting[kind] or (classes.demand[kind] > size).any():
-                break
-        if not classes.waiting[kind]:
-            open_classes = open_classes[open_classes != kind]
+class _Filling:
+    """The room of the hosts in units that compare, and the search for each instance's host."""
+
+    def __init__(self, constraints: Constraints, rows: Ints, hosts: Ints) -> None:
+        placement = self._placement = constraints.placement
+        self._rows, self._hosts = rows, hosts
+        self._pool, masks = constraints.pools
+        self._open_to = masks[:, hosts]
+        self._all_open: Bools = np.logical_and.reduce(self._open_to, axis=1)
+        demand = placement.demand[rows]
+        free = placement.limit[hosts] - placement.used[hosts]
+        supply = np.maximum(free, 0.0).sum(axis=0)
+        self._weight: Floats = demand.sum(axis=0) / np.maximum(supply, 1e-9) / constraints.scale
+        self._demand = demand * self._weight
+        # A resource that nobody here asks for would only blur the angles.
+        self._used = np.flatnonzero(self._weight > 0)
+        self._room = np.ascontiguousarray((free * self._weight).T)
+        most = np.minimum(placement.largest[hosts], placement.limit[hosts])
+        self._largest = np.ascontiguousarray((most * self._weight).T)
+        self._length = np.sqrt((self._room[self._used] ** 2).sum(axis=0) + 1e-18)
+
+    def run(self) -> list[int]:
+        """Place all, the largest first; returns those that found no room."""
+        left = []
+        if not self._hosts.size:
+            return [int(row) for row in self._rows]
+        size = self._demand.max(axis=1, initial=0.0)
+        for index in np.lexsort((self._rows, -size)).tolist():
+            found = self._best(index)
+            if found is None:
+                left.append(int(self._rows[index]))
+            else:
+                self._put(index, found)
+        return left
+
+    def _best(self, index: int) -> int | None:
+        """Where the room lies best along this instance's demand; None when it fits nowhere."""
+        demand = self._demand[index]
+        along = np.zeros(len(self._hosts))
+        fits: Bools = np.ones(len(self._hosts), dtype=np.bool_)
+        for column in self._used:
+            wanted = demand[column]
+            if wanted > 0:
+                room = self._room[column]
+                # Whole numbers keep their rounding; of a load nothing is given away.
+                least = wanted - (1e-12 if column < len(RESOURCES) else 0.0)
+                fits &= room >= least
+                fits &= self._largest[column] >= least
+                along += room * wanted
+        pool = self._pool[self._rows[index]]
+        if not self._all_open[pool]:
+            fits &= self._open_to[pool]
+        along /= self._length
+        ranked = np.where(fits, along, -np.inf)
+        best = int(np.argmax(ranked))
+        return best if ranked[best] > -np.inf else None
+
+    def _put(self, index: int, host: int) -> None:
+        self._placement.move(int(self._rows[index]), int(self._hosts[host]))
+        self._room[:, host] -= self._demand[index]
+        self._length[host] = np.sqrt((self._room[self._used, host] ** 2).sum() + 1e-18)
 
 
 def _fit(constraints: Constraints, row: int, hosts: Ints) -> bool:

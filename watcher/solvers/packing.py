@@ -2,10 +2,11 @@
 """Consolidation as vector packing: choose the hosts to keep, empty the others, whole hosts only.
 
 The hosts to keep are chosen by the prices that prove the lower bound (``bounds``), the fewest
-moves first among equals. Then everything on the others is packed into the room of the kept ones;
-hosts whose instances did not all fit are put back, the most valuable first, until nothing is left
-over. So every host is emptied completely or left alone, and hosts that are kept only gain: the
-moves may be made in any order.
+moves first among equals. Then everything on the others is packed into the room of the kept ones.
+What does not fit tells how many hosts more to keep, a few times; in the end hosts whose instances
+did not all fit are put back, the most valuable first, until nothing is left over. So every host is
+emptied completely or left alone, and hosts that are kept only gain: the moves may be made in any
+order.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,15 @@ from watcher.core.cluster import Bools, Floats, Ints
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Placement
 from watcher.solvers.bounds import HostsBound, hosts_in_use
-from watcher.solvers.filling import STYLES, Style, best_fit, by_size, fill, rows_on
+from watcher.solvers.filling import best_fit, by_size, fill, rows_on
 
 _ROUNDS = 8
+_REFILLS = 4
+_WORK = 300_000_000
+"""So many tries with another number of hosts, as long as instances x hosts stay below."""
+_PRICE_STEPS = 16
+_PART = 0.7
+"""The hosts to keep get so much of what was left over as a margin more."""
 _FAILURES = 40
 """A last search for single hosts to empty gives up after so many failures in a row."""
 _TRIES = 10
@@ -50,6 +57,8 @@ class _Problem:
     value: Floats
     """What each host can carry, by the bound's prices."""
     bound: HostsBound
+    needed: Floats
+    """What all instances on these hosts demand together."""
 
     @property
     def placement(self) -> Placement:
@@ -103,39 +112,41 @@ def _pose(constraints: Constraints, movable: Bools, hosts: Bools) -> _Problem:
     fixed = hosts & (stuck > 0)
     bound = lower_bound(placement, hosts, fixed)
     value = np.where(hosts, placement.limit @ bound.prices, 0.0)
-    return _Problem(constraints, hosts, fixed, count, value, bound)
+    needed = placement.demand[rows_on(placement, hosts)].sum(axis=0)
+    return _Problem(constraints, hosts, fixed, count, value, bound, needed)
 
 
 def _improve(problem: _Problem, in_use: int, budget: int | None) -> int:
-    """Try some choices of hosts to keep, leave the best in the placement; hosts in use then."""
-    placement, bound = problem.placement, problem.bound.hosts
+    """Try the fewest hosts, leave the better placement; hosts in use then."""
+    placement = problem.placement
     start = placement.host.copy()
-    keep = _choose(problem, bound, budget)
-    best, best_moves, best_host = in_use, len(start), start
-    for style in STYLES:
-        reached = _attempt(problem, keep, style, budget)
-        moves = int((placement.host != start).sum())
-        if reached < in_use and (reached, moves) < (best, best_moves):
-            best, best_moves, best_host = reached, moves, placement.host.copy()
-        _restore(placement, start)
-        if best <= bound:
-            break
-    _restore(placement, best_host)
-    return best
+    moved = int((start != placement.cluster.instances.host).sum())
+    reached = _attempt(problem, budget)
+    after = int((placement.host != placement.cluster.instances.host).sum())
+    if reached > in_use or (reached == in_use and after >= moved):
+        restore(placement, start)
+        return in_use
+    return reached
 
 
-def _restore(placement: Placement, host: Ints) -> None:
+def restore(placement: Placement, host: Ints) -> None:
+    """Put every instance back to the host it is given here."""
     for row in np.flatnonzero(placement.host != host):
         placement.move(int(row), int(host[row]))
 
 
-def _choose(problem: _Problem, wanted: int, budget: int | None) -> Bools:
-    """So many hosts to keep that could carry everything, with few instances on the others."""
+def _choose(problem: _Problem, margin: float, budget: int | None) -> Bools:
+    """Hosts to keep that could carry everything and so much more, with few instances elsewhere."""
     free = np.flatnonzero(problem.hosts & ~problem.fixed)
-    size = max(wanted - int(problem.fixed.sum()), 0)
+    wanted = hosts_in_use(
+        np.maximum(problem.placement.limit, 0.0)[problem.hosts],
+        problem.needed * (1 + margin),
+        problem.fixed[problem.hosts],
+    )
+    size = max(max(wanted.hosts, problem.bound.hosts) - int(problem.fixed.sum()), 0)
     total = int(problem.count[free].sum())
     while True:
-        kept = _kept(problem, free, size)
+        kept = _kept(problem, free, size, margin)
         moves = total - int(problem.count[kept].sum())
         if budget is None or moves <= budget or size >= len(free):
             break
@@ -145,36 +156,88 @@ def _choose(problem: _Problem, wanted: int, budget: int | None) -> Bools:
     return keep
 
 
-def _kept(problem: _Problem, free: Ints, size: int) -> Ints:
-    """Of the free hosts, so many with most instances whose value still carries everything."""
-    if not free.size:
-        return free
-    value = problem.value[free] / max(float(problem.value[free].mean()), 1e-9)
+def _kept(problem: _Problem, free: Ints, size: int, margin: float) -> Ints:
+    """Of the free hosts, so many with most instances that could still carry all and more."""
+    if not free.size or not size:
+        return free[:size]
+    given = np.maximum(problem.placement.limit, 0.0)
+    missing = problem.needed * (1 + margin) - given[problem.fixed].sum(axis=0)
+    asked = missing > 0
+    shares = given[free][:, asked] / missing[asked]
+    prices = problem.bound.prices[asked] * missing[asked]
     count = problem.count[free] / max(float(problem.count[free].mean()), 1e-9)
-    placement, hosts = problem.placement, problem.hosts
-    needed = placement.demand[rows_on(placement, hosts)].sum(axis=0)
-    given = np.maximum(placement.limit, 0.0)
-    fixed = given[problem.fixed].sum(axis=0)
+    best = free[np.argsort(-problem.value[free], kind="stable")[:size]]
     low, high = -6.0, 6.0
-    best = free[np.argsort(-value, kind="stable")[:size]]
-    for _ in range(16):
+    for _ in range(12):
         middle = (low + high) / 2
-        chosen = free[np.argsort(-(count + 10**middle * value), kind="stable")[:size]]
-        if (given[chosen].sum(axis=0) + fixed >= needed).all():
-            best, high = chosen, middle
-        else:
+        found = _enough(shares, prices, (count, 10**middle), size)
+        if found is None:
             low = middle
+        else:
+            best, high = free[found], middle
     return best
 
 
-def _attempt(problem: _Problem, keep: Bools, style: Style, budget: int | None) -> int:
+def _enough(shares: Floats, prices: Floats, liked: tuple[Floats, float], size: int) -> Ints | None:
+    """So many hosts whose ``shares`` of each resource reach 1 together, or None if none is found.
+
+    ``liked`` are the instances on each host and how much the worth of a host counts beside them.
+    What is short becomes dearer, step by step, so that hosts of several shapes are mixed.
+    """
+    count, weight = liked
+    prices = prices / max(float(prices.sum()), 1e-30) + 1e-6
+    for step in range(_PRICE_STEPS):
+        worth = shares @ prices
+        score = count + weight * worth / max(float(worth.mean()), 1e-30)
+        chosen = np.argsort(-score, kind="stable")[:size]
+        given = shares[chosen].sum(axis=0)
+        if (given >= 1).all():
+            return chosen
+        prices = prices * np.exp(20.0 / (1 + step / 4) * np.clip(1 - given, -0.2, 0.2))
+        prices = prices / prices.sum()
+    return None
+
+
+def _tried(problem: _Problem, margin: float, budget: int | None) -> tuple[Bools, Ints]:
+    """Choose hosts to keep and fill them; they, and the instances that did not fit."""
+    keep = _choose(problem, margin, budget)
+    away = rows_on(problem.placement, problem.hosts & ~keep)
+    return keep, fill(problem.constraints, away, np.flatnonzero(keep))
+
+
+def _margin(problem: _Problem, budget: int | None) -> float:
+    """How much more than what is demanded the hosts to keep should have, so that few stay in use.
+
+    With less, too much is left over and put back; found by trying, halving what is between too
+    little and enough. Nothing changes.
+    """
+    placement = problem.placement
+    start, whole = placement.host.copy(), float(problem.needed @ problem.bound.prices)
+    low, high, margin = 0.0, np.inf, 0.0
+    found: list[tuple[float, float]] = []
+    work = int(problem.count.sum()) * problem.bound.hosts
+    for _ in range(max(2, min(_REFILLS, _WORK // max(work, 1)))):
+        keep, left = _tried(problem, margin, budget)
+        restore(placement, start)
+        over = float(placement.demand[left].sum(axis=0) @ problem.bound.prices)
+        worth = problem.value[problem.hosts & ~keep].max(initial=0.0)
+        hosts_over = over / worth if worth > 0 else 0.0
+        found.append((int(keep.sum()) + hosts_over, margin))
+        if not left.size or hosts_over < 0.1:
+            high = margin
+        else:
+            low = margin
+        if margin == high == 0.0 or (high - low) * problem.bound.hosts < 1.0:
+            break
+        margin = (low + high) / 2 if np.isfinite(high) else low + _PART * over / max(whole, 1e-30)
+    return min(found)[1]
+
+
+def _attempt(problem: _Problem, budget: int | None) -> int:
     """Empty every host that is not kept, put back those that cannot be; hosts in use then."""
     placement, hosts = problem.placement, problem.hosts
     start = placement.host.copy()
-    keep = keep.copy()
-    left = fill(
-        problem.constraints, rows_on(placement, hosts & ~keep), np.flatnonzero(keep), style
-    )
+    keep, left = _tried(problem, _margin(problem, budget), budget)
     while left.size:
         back = _put_back(problem, keep, left)
         keep[back] = True
@@ -183,7 +246,7 @@ def _attempt(problem: _Problem, keep: Bools, style: Style, budget: int | None) -
         for row in home:
             placement.move(int(row), int(start[row]))
         left = left[~np.isin(start[left], back)]
-        left = fill(problem.constraints, left, changed[keep[changed]], style)
+        left = fill(problem.constraints, left, changed[keep[changed]])
     _empty_more(problem, keep, start, budget)
     return int(np.unique(placement.host[rows_on(placement, hosts)]).size)
 

@@ -8,11 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.cluster import MEMORY_MB, VCPUS, Bools, Cluster, Floats, InstanceState, Ints
+from watcher.core.cluster import (
+    DISK_GB,
+    MEMORY_MB,
+    VCPUS,
+    Bools,
+    Cluster,
+    Floats,
+    Ints,
+)
 from watcher.core.constraints import LIVE, Constraints, migration_kind, movable
+from watcher.core.measured import Measured, measured_load
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
-from watcher.core.placement import Load, Placement
+from watcher.core.placement import Placement
 from watcher.core.solution import (
     DISABLED_BY_CONSOLIDATION,
     Action,
@@ -21,17 +30,9 @@ from watcher.core.solution import (
     enable_host,
     migrate,
 )
-from watcher.solvers.packing import Packing, consolidate, relieve
+from watcher.solvers.curve import most_released, release_curve
+from watcher.solvers.packing import Packing, consolidate, relieve, restore
 
-_IDLE = (
-    InstanceState.STOPPED,
-    InstanceState.SUSPENDED,
-    InstanceState.SHELVED,
-    InstanceState.SHELVED_OFFLOADED,
-    InstanceState.SOFT_DELETED,
-    InstanceState.DELETED,
-)
-"""States in which an instance runs nowhere: not measured then means nothing used."""
 _TURNS = 4
 
 
@@ -55,7 +56,22 @@ class Parameters:
         minimum=1,
         maximum=100,
     )
+    disk_limit_percent: float = param(
+        100.0,
+        "How much of a host's allocatable disk its instances may have, percent.",
+        minimum=1,
+        maximum=100,
+    )
     max_migrations: int = param(0, "The most migrations in one plan; 0 for no limit.", minimum=0)
+    max_migrations_per_host: int = param(
+        0, "Hosts with more instances than this are not emptied; 0 for no limit.", minimum=0
+    )
+    min_released_hosts: int = param(
+        1,
+        "The least gain: a plan that empties fewer hosts than this moves nothing, but to relieve"
+        " hosts above their limit.",
+        minimum=1,
+    )
 
 
 class VmWorkloadConsolidation:
@@ -112,18 +128,9 @@ class VmWorkloadConsolidation:
         return Solution(case.actions(), case.indicators(packing), tuple(case.notes(packing)))
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """A load, what of it is really measured, and how many running instances were not."""
-
-    load: Load
-    known: Floats
-    unmeasured: int
-
-
 def _loads(
     cluster: Cluster, metrics: Metrics, queries: Sequence[Query], parameters: Parameters
-) -> list[_Measured]:
+) -> list[Measured]:
     """CPU in threads, and memory in MiB when instances' use of it is measured."""
     of_cpu, of_ram, of_host_cpu, of_host_ram = queries
     allocated = cluster.instances.demand.astype(np.float64)
@@ -133,48 +140,23 @@ def _loads(
     host_cpu = _optional(metrics, of_host_cpu, len(total)) / 100.0 * total[:, VCPUS]
     limit = parameters.cpu_limit_percent / 100.0 * total[:, VCPUS]
     found = [
-        _measured(cluster, "cpu load", (cpu, allocated[:, VCPUS]), limit, (host_cpu, 0 * limit))
+        measured_load(
+            cluster, "cpu load", (cpu, allocated[:, VCPUS]), limit, (host_cpu, 0 * limit)
+        )
     ]
     ram = _optional(metrics, of_ram, len(allocated))
     if not np.isnan(ram).all():
         host_ram = _optional(metrics, of_host_ram, len(total)) / 1024.0
         limit = parameters.ram_limit_percent / 100.0 * total[:, MEMORY_MB]
         own = (host_ram, reserved[:, MEMORY_MB])
-        found.append(_measured(cluster, "memory load", (ram, allocated[:, MEMORY_MB]), limit, own))
+        found.append(
+            measured_load(cluster, "memory load", (ram, allocated[:, MEMORY_MB]), limit, own)
+        )
     return found
 
 
 def _optional(metrics: Metrics, query: Query, rows: int) -> Floats:
     return metrics[query] if query in metrics else np.full(rows, np.nan)
-
-
-def _measured(
-    cluster: Cluster,
-    name: str,
-    use: tuple[Floats, Floats],
-    limit: Floats,
-    host: tuple[Floats, Floats],
-) -> _Measured:
-    """A load from the use of the instances and the hosts, each with its value when unmeasured.
-
-    What a host uses besides its instances is the difference of its own measurement and theirs; it
-    can be told only where all of its instances were measured.
-    """
-    measured, allocated = use
-    missing = np.isnan(measured)
-    idle = missing & np.isin(cluster.instances.state, _IDLE)
-    known = np.where(missing, 0.0, measured)
-    demand = np.where(missing & ~idle, allocated, known)
-    placed = cluster.instances.host >= 0
-    homes = cluster.instances.host[placed]
-    carried = np.bincount(homes, weights=known[placed], minlength=len(limit))
-    blind = np.bincount(homes, weights=(missing & ~idle)[placed], minlength=len(limit)) > 0
-    own, otherwise = host
-    told = ~np.isnan(own) & ~blind
-    overhead = np.where(told, np.maximum(np.nan_to_num(own) - carried, otherwise), otherwise)
-    return _Measured(
-        Load(name, demand, limit, overhead), known, int((missing & ~idle & placed).sum())
-    )
 
 
 def _kinds(cluster: Cluster) -> Ints:
@@ -189,11 +171,12 @@ class _Case:
     """One consolidation: the what-if placement, which hosts are open, and what came of it."""
 
     def __init__(
-        self, cluster: Cluster, measured: Sequence[_Measured], parameters: Parameters
+        self, cluster: Cluster, measured: Sequence[Measured], parameters: Parameters
     ) -> None:
         self.cluster, self.measured, self.parameters = cluster, measured, parameters
         self.hosts = cluster.hosts
         self.placement = Placement(cluster, [one.load for one in measured])
+        self.placement.limit[:, DISK_GB] *= parameters.disk_limit_percent / 100.0
         self.movable, self.reasons = movable(cluster)
         ours = self.hosts.disabled_reason == DISABLED_BY_CONSOLIDATION
         self.spare = self.hosts.up & self.hosts.known & self.hosts.in_scope
@@ -202,6 +185,7 @@ class _Case:
         self.over_before = self._overloaded()
         self.enabled = np.zeros(len(self.hosts), dtype=np.bool_)
         self.over_after = 0
+        self.too_little = 0
         self.anchored = 0
 
     def _overloaded(self) -> Bools:
@@ -252,8 +236,7 @@ class _Case:
         free = self._pack(self.movable)
         if np.isin(served, self._served()).all():
             return free
-        for row in np.flatnonzero(self.placement.host != start):
-            self.placement.move(int(row), int(start[row]))
+        restore(self.placement, start)
         self.anchored = len(anchors)
         anchored = np.isin(start, anchors)
         return replace(self._pack(self.movable & ~anchored), bound=free.bound)
@@ -265,7 +248,18 @@ class _Case:
         open_hosts &= ~self._standing(open_hosts & ~self._in_use)
         constraints = Constraints(self.placement, open_hosts)
         most = self.parameters.max_migrations or None
-        return consolidate(constraints, may_move, open_hosts, max_moves=most)
+        start = self.placement.host.copy()
+        largest = self.parameters.max_migrations_per_host
+        if largest:
+            placed = start >= 0
+            count = np.bincount(start[placed], minlength=len(self.hosts))
+            may_move = may_move & ~(placed & (count > largest)[np.where(placed, start, 0)])
+        packing = consolidate(constraints, may_move, open_hosts, max_moves=most)
+        if 0 < packing.before - packing.after < self.parameters.min_released_hosts:
+            restore(self.placement, start)
+            self.too_little = packing.before - packing.after
+            packing = replace(packing, after=packing.before)
+        return packing
 
     def _anchors(self) -> Ints:
         """Of each kind of host in use the largest: the same ones after the plan as before."""
@@ -340,7 +334,24 @@ class _Case:
             "hosts_in_use_after": packing.after,
             "hosts_in_use_lower_bound": packing.bound,
             "gap_to_lower_bound_percent": 100.0 * gap / packing.bound if packing.bound else 0.0,
+            **self._curve(),
         }
+
+    def _curve(self) -> dict[str, float]:
+        """Hosts released against moves, and with a limit of moves the most they could release."""
+        homes = self.cluster.instances.host
+        placed = homes >= 0
+        count = np.bincount(homes[placed], minlength=len(self.hosts))
+        curve: dict[str, float] = {
+            f"released_hosts_with_{most}_migrations": released
+            for most, released in release_curve(count[self.disabled]).items()
+        }
+        most = self.parameters.max_migrations
+        if most:
+            stuck = np.bincount(homes[placed & ~self.movable], minlength=len(self.hosts))
+            possible = count[self.hosts.usable & (stuck == 0)]
+            curve["released_hosts_upper_bound"] = most_released(possible, most)
+        return curve
 
     def notes(self, packing: Packing) -> Iterator[str]:
         """Why these hosts, and why not more."""
@@ -380,5 +391,10 @@ class _Case:
         if self.anchored:
             kinds = "kinds of host (zone, hypervisor type, aggregates)"
             yield f"each of the {self.anchored} {kinds} keeps one in use for new instances"
+        if self.too_little:
+            yield (
+                f"{self.too_little} hosts could be emptied, fewer than the"
+                f" {self.parameters.min_released_hosts} that are worth a plan"
+            )
         if self.parameters.max_migrations:
             yield f"at most {self.parameters.max_migrations} migrations were asked for"

@@ -2,15 +2,12 @@
 """Filling hosts with instances."""
 
 import numpy as np
-import pytest
 
 from tests.worlds import host_row, instance_row, world
 from watcher.core.cluster import Cluster
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Load, Placement
-from watcher.solvers.filling import STYLES, Classes, Style, best_fit, by_size, fill, rows_on
-
-STYLE = pytest.mark.parametrize("style", STYLES)
+from watcher.solvers.filling import best_fit, by_size, fill, rows_on
 
 
 def rows(cluster: Cluster, *names: str) -> np.ndarray:
@@ -26,20 +23,18 @@ def home(constraints: Constraints, name: str) -> str:
     return str(cluster.hosts.name[constraints.placement.host[instance_row(cluster, name)]])
 
 
-@STYLE
-def test_what_fits_is_put_there_and_what_does_not_is_returned(style: Style) -> None:
+def test_what_fits_is_put_there_and_what_does_not_is_returned() -> None:
     built = world().host("c1").runs("a", memory_mb=8192).runs("b", memory_mb=8192, vcpus=2)
     cluster = built.host("c2", memory_mb=9000).cluster()
     constraints = Constraints(Placement(cluster))
-    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c2"), style)
+    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c2"))
     assert len(left) == 1
     (stayed,) = cluster.instances.name[left]
     assert home(constraints, stayed) == "c1"
     assert home(constraints, ({"a", "b"} - {stayed}).pop()) == "c2"
 
 
-@STYLE
-def test_shapes_that_complement_each_other_share_a_host(style: Style) -> None:
+def test_shapes_that_complement_each_other_share_a_host() -> None:
     """Two hosts are just enough if each gets a CPU-heavy and a memory-heavy instance."""
     built = world().host("old", vcpus=64, memory_mb=65536)
     for number in range(2):
@@ -51,26 +46,23 @@ def test_shapes_that_complement_each_other_share_a_host(style: Style) -> None:
         constraints,
         rows(cluster, "cpu0", "cpu1", "ram0", "ram1"),
         hosts(cluster, "c1", "c2"),
-        style,
     )
     assert not left.size
 
 
-@STYLE
-def test_pools_are_kept(style: Style) -> None:
+def test_pools_are_kept() -> None:
     built = world().host("c1", zone="az1").runs("a", pinned_zone="az1").runs("b")
     cluster = built.host("c2", zone="az2").cluster()
     constraints = Constraints(Placement(cluster))
-    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c2"), style)
+    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c2"))
     assert list(cluster.instances.name[left]) == ["a"]
 
 
-@STYLE
-def test_server_groups_are_kept(style: Style) -> None:
+def test_server_groups_are_kept() -> None:
     built = world().group("g").host("c1").runs("a", group="g").host("c2").runs("b", group="g")
     cluster = built.host("c3").cluster()
     constraints = Constraints(Placement(cluster))
-    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c3"), style)
+    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c3"))
     assert len(left) == 1
 
 
@@ -78,7 +70,7 @@ def test_a_host_over_its_limit_takes_only_what_demands_nothing_there() -> None:
     built = world().host("c1").runs("a", disk_gb=0).runs("b", disk_gb=1)
     cluster = built.host("c2", disk_gb=10).runs("big", disk_gb=20).cluster()
     constraints = Constraints(Placement(cluster))
-    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c2"), STYLES[0])
+    left = fill(constraints, rows(cluster, "a", "b"), hosts(cluster, "c2"))
     assert list(cluster.instances.name[left]) == ["b"]
 
 
@@ -89,7 +81,7 @@ def test_loads_limit_a_host_as_allocations_do() -> None:
     cluster = built.host("c2").cluster()
     load = Load("cpu", np.full(6, 2.0), np.full(2, 8.0), np.zeros(2))
     constraints = Constraints(Placement(cluster, [load]))
-    left = fill(constraints, np.arange(6), hosts(cluster, "c2"), STYLES[0])
+    left = fill(constraints, np.arange(6), hosts(cluster, "c2"))
     assert len(left) == 2
 
 
@@ -120,14 +112,14 @@ def test_the_instances_on_some_hosts_are_found() -> None:
     assert list(cluster.instances.name[found]) == ["b"]
 
 
-def test_a_class_gives_its_busiest_instance_first_and_then_is_empty() -> None:
-    cluster = world().host("c1").runs("a").runs("b").cluster()
-    use = np.zeros(2)
-    use[rows(cluster, "a", "b")] = 1.0, 1.05
-    load = Load("cpu", use, np.full(1, 8.0), np.zeros(1))
-    constraints = Constraints(Placement(cluster, [load]))
-    classes = Classes(constraints, np.arange(2))
-    assert len(classes.waiting) == 1
-    assert [cluster.instances.name[classes.take(0)] for _ in range(2)] == ["b", "a"]
-    assert not classes.waiting.any()
-    assert not classes.left().size
+def test_without_hosts_all_are_left() -> None:
+    cluster = world().host("c1").runs("a").cluster()
+    left = fill(Constraints(Placement(cluster)), np.arange(1), np.array([], dtype=np.int64))
+    assert left.tolist() == [0]
+
+
+def test_an_instance_larger_than_what_a_host_gives_to_one_is_left() -> None:
+    built = world().host("c1").runs("a", vcpus=4).host("c2", vcpus=2, vcpus_ratio=8.0)
+    cluster = built.cluster()
+    constraints = Constraints(Placement(cluster))
+    assert fill(constraints, rows(cluster, "a"), hosts(cluster, "c2")).size

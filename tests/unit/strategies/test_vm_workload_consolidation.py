@@ -58,6 +58,8 @@ def test_what_fits_on_one_host_ends_on_one_host() -> None:
         "hosts_in_use_after": 1,
         "hosts_in_use_lower_bound": 1,
         "gap_to_lower_bound_percent": 0.0,
+        "released_hosts_with_1_migrations": 1,
+        "released_hosts_with_2_migrations": 2,
     }
 
 
@@ -367,7 +369,10 @@ def test_its_parameters_are_those_of_the_contract_and_ours() -> None:
         "granularity": 300,
         "cpu_limit_percent": 80.0,
         "ram_limit_percent": 100.0,
+        "disk_limit_percent": 100.0,
         "max_migrations": 0,
+        "max_migrations_per_host": 0,
+        "min_released_hosts": 1,
     }
     with pytest.raises(BadParameters):
         parse(Parameters, {"cpu_limit_percent": 101})
@@ -398,3 +403,28 @@ def test_an_instance_does_not_leave_the_last_host_of_its_zone_for_nothing() -> N
 def test_of_the_empty_hosts_of_a_zone_one_stays_enabled() -> None:
     built = world().host("c1").runs("a").host("d1", zone="az2").host("d2", zone="az2")
     assert switched(solve(built.cluster())) == {"d1": EMPTIED}
+
+
+def test_fewer_released_hosts_than_asked_for_are_not_worth_a_move() -> None:
+    solution = solve(sparse().cluster(), min_released_hosts=4)
+    assert not moves(solution)
+    assert solution.indicators["hosts_in_use_after"] == 4
+    assert "3 hosts could be emptied, fewer than the 4 that are worth a plan" in solution.notes
+
+
+def test_hosts_with_too_many_instances_are_not_emptied() -> None:
+    built = world().host("c1").runs("a").runs("b").host("c2").runs("c").host("c3").runs("d")
+    solution = solve(built.cluster(), max_migrations_per_host=1)
+    assert set(moves(solution)) == {"c", "d"}
+
+
+def test_with_a_limit_of_migrations_the_most_that_could_be_released_is_told() -> None:
+    solution = solve(sparse().cluster(), max_migrations=2)
+    assert len(moves(solution)) == 2
+    assert solution.indicators["released_hosts_upper_bound"] == 2
+
+
+def test_disks_are_filled_only_up_to_their_limit() -> None:
+    built = world().host("c1").runs("a", disk_gb=60).host("c2").runs("b", disk_gb=60)
+    assert len(moves(solve(built.cluster()))) == 1
+    assert not moves(solve(built.cluster(), disk_limit_percent=50))
