@@ -9,9 +9,9 @@ import pytest
 from tests.plans import carried_out, measured, moves, switched
 from tests.worlds import World, world
 from watcher.core.cluster import Cluster
-from watcher.core.errors import BadParameters, NoMetrics
+from watcher.core.errors import NoMetrics
 from watcher.core.metrics import Metric
-from watcher.core.parameters import parse, schema
+from watcher.core.parameters import parse
 from watcher.core.solution import Solution
 from watcher.planners.weight import Weight
 from watcher.strategies.vm_workload_consolidation import Parameters, VmWorkloadConsolidation
@@ -362,37 +362,6 @@ def test_it_asks_one_question_per_metric_of_which_one_must_be_answered() -> None
     assert {(one.period_s, one.granularity_s) for one in queries} == {(60, 10)}
 
 
-def test_its_parameters_are_those_of_the_contract_and_ours() -> None:
-    properties = schema(Parameters)["properties"]
-    assert {name: spec["default"] for name, spec in properties.items()} == {
-        "period": 3600,
-        "granularity": 300,
-        "cpu_limit_percent": 80.0,
-        "ram_limit_percent": 100.0,
-        "disk_limit_percent": 100.0,
-        "max_migrations": 0,
-        "max_migrations_per_host": 0,
-        "min_released_hosts": 1,
-    }
-    with pytest.raises(BadParameters):
-        parse(Parameters, {"cpu_limit_percent": 101})
-
-
-@pytest.mark.parametrize(
-    "other", [{"zone": "az2"}, {"hypervisor_type": "ironic"}, {"aggregates": {"ssd"}}]
-)
-def test_of_each_kind_of_host_one_stays_in_use(other: dict[str, Any]) -> None:
-    """New instances of a zone, a hypervisor type or an aggregate must find a host."""
-    built = world().host("c1").runs("a").host("c2").runs("b")
-    cluster = built.host("d1", **other).runs("c").host("d2", **other).runs("d").cluster()
-    solution = solve(cluster)
-    assert sorted(name[0] for name in switched(solution)) == ["c", "d"]
-    assert solution.indicators["hosts_in_use_after"] == 2
-    assert solution.indicators["released_compute_nodes_count"] == 2
-    after = carried_out(Weight().order(solution, cluster), cluster)
-    assert solve(after).actions == ()
-
-
 def test_an_instance_does_not_leave_the_last_host_of_its_zone_for_nothing() -> None:
     cluster = world().host("c1").runs("a").host("c2", zone="az2").runs("b").cluster()
     solution = solve(cluster)
@@ -403,28 +372,3 @@ def test_an_instance_does_not_leave_the_last_host_of_its_zone_for_nothing() -> N
 def test_of_the_empty_hosts_of_a_zone_one_stays_enabled() -> None:
     built = world().host("c1").runs("a").host("d1", zone="az2").host("d2", zone="az2")
     assert switched(solve(built.cluster())) == {"d1": EMPTIED}
-
-
-def test_fewer_released_hosts_than_asked_for_are_not_worth_a_move() -> None:
-    solution = solve(sparse().cluster(), min_released_hosts=4)
-    assert not moves(solution)
-    assert solution.indicators["hosts_in_use_after"] == 4
-    assert "3 hosts could be emptied, fewer than the 4 that are worth a plan" in solution.notes
-
-
-def test_hosts_with_too_many_instances_are_not_emptied() -> None:
-    built = world().host("c1").runs("a").runs("b").host("c2").runs("c").host("c3").runs("d")
-    solution = solve(built.cluster(), max_migrations_per_host=1)
-    assert set(moves(solution)) == {"c", "d"}
-
-
-def test_with_a_limit_of_migrations_the_most_that_could_be_released_is_told() -> None:
-    solution = solve(sparse().cluster(), max_migrations=2)
-    assert len(moves(solution)) == 2
-    assert solution.indicators["released_hosts_upper_bound"] == 2
-
-
-def test_disks_are_filled_only_up_to_their_limit() -> None:
-    built = world().host("c1").runs("a", disk_gb=60).host("c2").runs("b", disk_gb=60)
-    assert len(moves(solve(built.cluster()))) == 1
-    assert not moves(solve(built.cluster(), disk_limit_percent=50))

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limits of a consolidation hold: least gain, instances per host, disks, migrations."""
+
+from tests.plans import moves
+from tests.unit.strategies.test_vm_workload_consolidation import solve, sparse
+from tests.worlds import world
+from watcher.core.parameters import schema
+from watcher.strategies.vm_workload_consolidation import Parameters
+
+
+def test_fewer_released_hosts_than_asked_for_are_not_worth_a_move() -> None:
+    solution = solve(sparse().cluster(), min_released_hosts=4)
+    assert not moves(solution)
+    assert solution.indicators["hosts_in_use_after"] == 4
+    assert "3 hosts could be emptied, fewer than the 4 that are worth a plan" in solution.notes
+
+
+def test_hosts_with_too_many_instances_are_not_emptied() -> None:
+    built = world().host("c1").runs("a").runs("b").host("c2").runs("c").host("c3").runs("d")
+    solution = solve(built.cluster(), max_migrations_per_host=1)
+    assert set(moves(solution)) == {"c", "d"}
+
+
+def test_with_a_limit_of_migrations_the_most_that_could_be_released_is_told() -> None:
+    solution = solve(sparse().cluster(), max_migrations=2)
+    assert len(moves(solution)) == 2
+    assert solution.indicators["released_hosts_upper_bound"] == 2
+
+
+def test_disks_are_filled_only_up_to_their_limit() -> None:
+    built = world().host("c1").runs("a", disk_gb=60).host("c2").runs("b", disk_gb=60)
+    assert len(moves(solve(built.cluster()))) == 1
+    assert not moves(solve(built.cluster(), disk_limit_percent=50))
+
+
+def test_its_parameters_are_those_of_the_contract_and_ours() -> None:
+    properties = schema(Parameters)["properties"]
+    assert {name: spec["default"] for name, spec in properties.items()} == {
+        "period": 3600,
+        "granularity": 300,
+        "cpu_limit_percent": 80.0,
+        "ram_limit_percent": 100.0,
+        "disk_limit_percent": 100.0,
+        "max_migrations": 0,
+        "max_migrations_per_host": 0,
+        "min_released_hosts": 1,
+    }
+    with pytest.raises(BadParameters):
+        parse(Parameters, {"cpu_limit_percent": 101})
+
+
+@pytest.mark.parametrize(
+    "other", [{"zone": "az2"}, {"hypervisor_type": "ironic"}, {"aggregates": {"ssd"}}]
+)
+def test_of_each_kind_of_host_one_stays_in_use(other: dict[str, Any]) -> None:
+    """New instances of a zone, a hypervisor type or an aggregate must find a host."""
+    built = world().host("c1").runs("a").host("c2").runs("b")
+    cluster = built.host("d1", **other).runs("c").host("d2", **other).runs("d").cluster()
+    solution = solve(cluster)
+    assert sorted(name[0] for name in switched(solution)) == ["c", "d"]
+    assert solution.indicators["hosts_in_use_after"] == 2
+    assert solution.indicators["released_compute_nodes_count"] == 2
+    after = carried_out(Weight().order(solution, cluster), cluster)
+    assert solve(after).actions == ()
