@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limits of a consolidation hold: least gain, instances per host, disks, migrations."""
 
-from tests.plans import moves
+from typing import Any
+
+import pytest
+
+from tests.plans import carried_out, moves, switched
 from tests.unit.strategies.test_vm_workload_consolidation import solve, sparse
 from tests.worlds import world
-from watcher.core.parameters import schema
+from watcher.core.errors import BadParameters
+from watcher.core.parameters import parse, schema
+from watcher.planners.weight import Weight
 from watcher.strategies.vm_workload_consolidation import Parameters
 
 
