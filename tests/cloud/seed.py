@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from concurrent import futures
 
+from tests.cloud import volumes
 from tests.cloud.api import Cloud, Json
 from tests.cloud.process import step, wait_for
 
@@ -109,6 +110,9 @@ def seed(count: int) -> None:
         flavors(cloud)
         image_id = image(cloud)
         aggregates(cloud)
+    if cloud.settings.cinder:
+        with step("volume types"):
+            volumes.types(cloud)
     with step(f"{count} servers"):
         servers(cloud, image_id, count)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cloud import servers
+from tests.cloud import servers, volumes
 from tests.cloud import services as private
 from tests.cloud.api import Cloud
 from tests.cloud.process import Processes, locked
@@ -150,6 +150,17 @@ def cloud(cloud_session: Cloud) -> Iterator[Cloud]:
     with locked("cloud-in-use"):
         restore(cloud_session)
         yield cloud_session
+
+
+@pytest.fixture
+def storage_cloud(cloud: Cloud) -> Iterator[Cloud]:
+    """The test cloud with the types of its two back ends and no volumes, before and after."""
+    if not cloud.settings.cinder:
+        missing("Cinder in the test cloud", "WATCHER_CLOUD_CINDER=1 tools/cloud up")
+    volumes.types(cloud)
+    volumes.Volumes(cloud).clear()
+    yield cloud
+    volumes.Volumes(cloud).clear()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ https://docs.openstack.org/api-ref/block-storage/v3/ . Lists are read page by pa
 to a volume (its snapshots) is read for all volumes at once.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from threading import Lock
@@ -13,8 +14,8 @@ from typing import Any, NamedTuple
 from tenacity import Retrying
 
 from watcher.clients.session import Clients, retrying, translated
-from watcher.core.errors import Forbidden, NotFound, WatcherError
-from watcher.core.storage import VolumeType
+from watcher.core.errors import Forbidden, NotFound
+from watcher.core.storage import PoolRecord, VolumeRecord, VolumeType
 
 READ_TIMEOUT_S = 60.0
 PAGE = "1000"
@@ -63,6 +64,10 @@ class Volume(NamedTuple):
     def moving(self) -> bool:
         """Whether Cinder is migrating or retyping it."""
         return self.migration_status in MOVING or self.status == RETYPING
+
+    def record(self, *, snapshots: bool = False) -> VolumeRecord:
+        """The row of a Storage that this volume is."""
+        return VolumeRecord(**self._asdict(), snapshots=snapshots)
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "Volume":
@@ -143,32 +148,22 @@ class Cinder:
                 return one
         raise NotFound("Volume type", name)
 
-    def migrate(self, uuid: str, pool: str) -> None:
-        """Ask for a volume's migration; the request is never repeated."""
+    def migrate(self, uuid: str, pool: str) -> str:
+        """Ask for a volume's migration, once; the id of the request, by which logs tell of it."""
         arguments = {"host": pool, "force_host_copy": False, "lock_volume": True}
-        self._act(uuid, {"os-migrate_volume": arguments})
+        return self._act(uuid, {"os-migrate_volume": arguments})
 
-    def retype(self, uuid: str, volume_type: str) -> None:
-        """Ask for another type, with a migration if need be; the request is never repeated."""
-        self._act(uuid, {"os-retype": {"new_type": volume_type, "migration_policy": "on-demand"}})
+    def retype(self, uuid: str, volume_type: str) -> str:
+        """Ask for another type, once, with a migration if need be; the id of the request."""
+        arguments = {"new_type": volume_type, "migration_policy": "on-demand"}
+        return self._act(uuid, {"os-retype": arguments})
 
-    def newest_message(self, uuid: str) -> tuple[str, str]:
-        """Id and text of what Cinder last told users of a volume; ('', '') when nothing.
-
-        Cinder tells there why a request that it had accepted could not be met.
-        """
-        query = {"resource_uuid": uuid, "sort": "created_at:desc", "limit": "1"}
-        try:
-            found = self._get("messages", query)["messages"]
-        except WatcherError:  # a reason that cannot be read must not hide what failed
-            return "", ""
-        return (found[0]["id"], found[0]["user_message"]) if found else ("", "")
-
-    def _act(self, uuid: str, body: Mapping[str, Any]) -> None:
+    def _act(self, uuid: str, body: Mapping[str, Any]) -> str:
         with translated("cinder"):
-            self._clients.block_storage.post(
+            answer = self._clients.block_storage.post(
                 f"/volumes/{uuid}/action", json=body, timeout=READ_TIMEOUT_S
             )
+        return str(answer.headers.get("x-openstack-request-id", ""))
 
     def _pages(self, path: str, key: str, **query: str) -> Iterator[Mapping[str, Any]]:
         query["limit"] = PAGE
@@ -199,3 +194,34 @@ def _volume(body: Mapping[str, Any]) -> Volume:
         raise Forbidden(
             f"Cinder does not tell {error} of volume {body['id']}; Watcher's user needs role admin"
         ) from error
+
+
+def pool_record(name: str, said: Mapping[str, Any], service: Service | None) -> PoolRecord:
+    """One pool; what its driver does not tell, or tells in words, is unknown."""
+    provisioned_gb = number(said.get("provisioned_capacity_gb"))
+    ratio = number(said.get("max_over_subscription_ratio"))
+    reserved = number(said.get("reserved_percentage", 0))
+    if math.isnan(provisioned_gb):
+        provisioned_gb = number(said.get("allocated_capacity_gb"))
+    return PoolRecord(
+        name=name,
+        total_gb=number(said.get("total_capacity_gb")),
+        free_gb=number(said.get("free_capacity_gb")),
+        provisioned_gb=provisioned_gb,
+        reserved_percent=reserved if math.isfinite(reserved) else 0.0,
+        oversubscription=ratio if math.isfinite(ratio) and ratio >= 1 else 1.0,
+        thin=bool(said.get("thin_provisioning_support")),
+        capabilities=said,
+        zone=service.zone if service else "",
+        up=service is not None and service.up,
+        enabled=service is not None and service.enabled,
+    )
+
+
+def number(said: Any) -> float:
+    """A capacity as a number: inf for ``infinite``, nan for ``unknown`` and whatever is none."""
+    try:
+        value = float(said)
+    except (TypeError, ValueError):
+        return math.nan
+    return value if value >= 0 else math.nan

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The block storage of the cloud, from Cinder, as one immutable Storage."""
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,6 @@ from watcher.clients.session import Clients, retrying
 from watcher.core.storage import (
     PoolRecord,
     Storage,
-    VolumeRecord,
     VolumeType,
     assemble_storage,
     backend_of,
@@ -67,63 +65,17 @@ class StorageCollector:
 def put_together(raw: Raw, taken_at: float, origin: Mapping[str, Any]) -> Storage:
     """The storage that these answers describe."""
     services = {one.host: one for one in raw.services}
+    known = dict(raw.pools)
     pools = [
-        _pool(name, said, services.get(backend_of(name))) for name, said in dict(raw.pools).items()
+        pool_record(name, said, services.get(backend_of(name))) for name, said in known.items()
     ]
+    # Cinder's scheduler does not know the pools of a service that is down, and moves nothing there.
+    lost = sorted({one.pool for one in raw.volumes if one.pool} - known.keys())
+    pools += [PoolRecord(name, zone="", up=False) for name in lost]
     # A volume that changed between two pages may be told twice; the later page is the newer truth.
-    volumes = {one.uuid: _volume(one, raw.with_snapshots) for one in raw.volumes}
+    volumes = {
+        one.uuid: one.record(snapshots=one.uuid in raw.with_snapshots) for one in raw.volumes
+    }
     return assemble_storage(
         pools, list(volumes.values()), raw.types, taken_at=taken_at, origin=origin
-    )
-
-
-def _pool(name: str, said: Mapping[str, Any], service: Service | None) -> PoolRecord:
-    """One pool; what its driver does not tell, or tells in words, is unknown."""
-    total_gb = number(said.get("total_capacity_gb"))
-    provisioned_gb = number(said.get("provisioned_capacity_gb"))
-    allocated_gb = number(said.get("allocated_capacity_gb"))
-    ratio = number(said.get("max_over_subscription_ratio"))
-    reserved = number(said.get("reserved_percentage", 0))
-    return PoolRecord(
-        name=name,
-        total_gb=total_gb,
-        free_gb=number(said.get("free_capacity_gb")),
-        provisioned_gb=allocated_gb if math.isnan(provisioned_gb) else provisioned_gb,
-        reserved_percent=reserved if math.isfinite(reserved) else 0.0,
-        oversubscription=ratio if math.isfinite(ratio) and ratio >= 1 else 1.0,
-        thin=bool(said.get("thin_provisioning_support")),
-        capabilities=said,
-        zone=service.zone if service else "",
-        up=service is not None and service.up,
-        enabled=service is not None and service.enabled,
-    )
-
-
-def number(said: Any) -> float:
-    """A capacity as a number: inf for ``infinite``, nan for ``unknown`` and whatever is none."""
-    try:
-        value = float(said)
-    except (TypeError, ValueError):
-        return math.inf if said == "infinite" else math.nan
-    return value if value >= 0 else math.nan
-
-
-def _volume(one: Volume, with_snapshots: set[str]) -> VolumeRecord:
-    return VolumeRecord(
-        uuid=one.uuid,
-        name=one.name,
-        size_gb=one.size_gb,
-        pool=one.pool,
-        status=one.status,
-        volume_type=one.volume_type,
-        project_id=one.project_id,
-        servers=one.servers,
-        bootable=one.bootable,
-        multiattach=one.multiattach,
-        snapshots=one.uuid in with_snapshots,
-        grouped=one.grouped,
-        replicated=one.replicated,
-        migration_status=one.migration_status,
-        zone=one.zone,
-        created_at=one.created_at,
     )

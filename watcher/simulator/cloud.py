@@ -3,6 +3,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from watcher.simulator.clock import Clock
@@ -16,6 +17,7 @@ class Cloud:
 
     :ivar stopping: set when the simulator stops, so that no delayed answer holds it up
     :ivar requests: how often each (service, method, route) was asked
+    :ivar ticks: what brings services with a time of their own up to a moment, before each answer
     """
 
     world: World
@@ -24,3 +26,4 @@ class Cloud:
     lock: threading.RLock = field(default_factory=threading.RLock)
     stopping: threading.Event = field(default_factory=threading.Event)
     requests: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    ticks: list[Callable[[float], None]] = field(default_factory=list)

@@ -15,7 +15,8 @@ OUTCOMES = ("refused", "error", "stuck", "error-after-move")
 class AnswerFault:
     """A wrong answer to the requests it matches.
 
-    :ivar service: identity, compute, placement, influxdb; None for all of them
+    :ivar service: identity, compute, placement, influxdb, block-storage,
+        baremetal; None for all of them
     :ivar method: the HTTP method; None for any
     :ivar path: a regular expression searched in the path below the service
     :ivar status: with ``body``, the answer instead of the real one
@@ -51,12 +52,12 @@ class AnswerFault:
 
 @dataclass(slots=True)
 class MoveFault:
-    """What becomes of the next moves.
+    """What becomes of the next moves of servers, of volumes, and of the next changes of power.
 
     :ivar outcome: ``refused`` by the destination's pre-check, ``error`` at the end with the
         server back on its source, ``stuck`` (runs until aborted), or ``error-after-move`` (the
         record says error although the server arrived)
-    :ivar server: uuid of the server meant; None for any
+    :ivar server: uuid of the server, volume or bare metal node meant; None for any
     :ivar text: the error text Nova gives
     """
 

@@ -13,11 +13,13 @@ from cheroot import wsgi
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NotFound
 from watcher.simulator import migrations
+from watcher.simulator.cinder import Cinder
 from watcher.simulator.clock import Clock
 from watcher.simulator.cloud import Cloud
 from watcher.simulator.columns import Loads, loads, to_cluster
 from watcher.simulator.faults import Faults
 from watcher.simulator.influx import DATABASE, Influx
+from watcher.simulator.ironic import Ironic
 from watcher.simulator.keystone import Keystone
 from watcher.simulator.nova import Nova
 from watcher.simulator.placement import Placement
@@ -62,16 +64,22 @@ class Simulator:
             "identity": "{root}/identity",
             "compute": "{root}/compute/v2.1",
             "placement": "{root}/placement",
+            "block-storage": "{root}/block-storage/v3",
+            "baremetal": "{root}/baremetal",
         }
         if infra_optim_url:
             endpoints["infra-optim"] = infra_optim_url
         self.keystone = Keystone(self.cloud, endpoints, passwords)
         self.influx = Influx(self.cloud, influx_users)
+        self.cinder = Cinder(self.cloud, self.keystone)
+        self.ironic = Ironic(self.cloud, self.keystone)
         self._apps = {
             "identity": self.keystone,
             "compute": Nova(self.cloud, self.keystone),
             "placement": Placement(self.cloud, self.keystone),
             "influxdb": self.influx,
+            "block-storage": self.cinder,
+            "baremetal": self.ironic,
         }
         self._port = port
         self._server: wsgi.Server | None = None

@@ -148,7 +148,10 @@ class App:
 
     def _answer(self, request: Request) -> Response:
         with self.cloud.lock:
-            advance(self.cloud.world, self.cloud.clock.now())
+            now = self.cloud.clock.now()
+            advance(self.cloud.world, now)
+            for tick in self.cloud.ticks:
+                tick(now)
             try:
                 template, handler, arguments = self._find(request)
                 self.cloud.requests[self.name, request.method, template] += 1

@@ -53,6 +53,13 @@ project_domain_name = Default
 migration_interval = 0.1
 migration_max_retries = 100
 http_retries = 1
+[cinder]
+migration_interval = 0.1
+migration_max_retries = 30
+migration_seconds_per_gb = 0.1
+[ironic]
+power_interval = 0.1
+power_max_retries = 30
 """
     )
     conf = cfg.ConfigOpts()

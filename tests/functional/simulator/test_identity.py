@@ -125,10 +125,13 @@ def test_the_catalogue_names_watcher_where_it_was_told() -> None:
     with Simulator(generate(1, 2, 2), infra_optim_url="http://127.0.0.1:9322") as simulator:
         token = post_password(simulator, "any").json()["token"]
     urls = {entry["type"]: entry["endpoints"][0]["url"] for entry in token["catalog"]}
+    root = simulator.urls.identity.removesuffix("/identity")
     assert urls == {
         "identity": simulator.urls.identity,
         "compute": simulator.urls.compute,
         "placement": simulator.urls.placement,
+        "block-storage": f"{root}/block-storage/v3",
+        "baremetal": f"{root}/baremetal",
         "infra-optim": "http://127.0.0.1:9322",
     }
 
