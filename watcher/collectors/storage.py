@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from oslo_config import cfg
 
-from watcher.clients.cinder import Cinder, Service, Volume
+from watcher.clients.cinder import Cinder, Service, Volume, pool_record
 from watcher.clients.session import Clients, retrying
 from watcher.core.storage import (
     PoolRecord,
@@ -69,7 +69,7 @@ def put_together(raw: Raw, taken_at: float, origin: Mapping[str, Any]) -> Storag
     pools = [
         pool_record(name, said, services.get(backend_of(name))) for name, said in known.items()
     ]
-    # Cinder's scheduler does not know the pools of a service that is down, and moves nothing there.
+    # Cinder's scheduler does not know the pools of a service that is down.
     lost = sorted({one.pool for one in raw.volumes if one.pool} - known.keys())
     pools += [PoolRecord(name, zone="", up=False) for name in lost]
     # A volume that changed between two pages may be told twice; the later page is the newer truth.

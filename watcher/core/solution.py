@@ -49,12 +49,14 @@ class Solution:
     more; the shell logs them and puts the first into a status_message when nothing is to be done.
     ``imaginary`` ones are about instances and hosts that no cloud needs to have: their moves are
     not judged by the cluster, and the actions find nothing to do.
+    ``limits`` are on what runs at the same time (``watcher.solvers.lanes``).
     """
 
     actions: tuple[Action, ...] = ()
     indicators: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     imaginary: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 class Touched(NamedTuple):

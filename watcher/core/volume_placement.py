@@ -21,9 +21,12 @@ _RUNNING = (InstanceState.ACTIVE, InstanceState.PAUSED)
 
 def room_gb(pools: Pools) -> Floats:
     """GiB that each pool may promise yet: inf where it does not tell, as Cinder takes it."""
-    reserved = np.floor(pools.total_gb * pools.reserved_percent / 100)
-    thin = (pools.total_gb - reserved) * pools.oversubscription - pools.provisioned_gb
-    room = np.where(pools.thin, thin, pools.free_gb - reserved)
+    total_gb, free_gb = (
+        np.where(pools.known, column, 0.0) for column in (pools.total_gb, pools.free_gb)
+    )
+    reserved_gb = np.floor(total_gb * pools.reserved_percent / 100)
+    thin = (total_gb - reserved_gb) * pools.oversubscription - pools.provisioned_gb
+    room = np.where(pools.thin, thin, free_gb - reserved_gb)
     return np.where(pools.known & ~np.isnan(room), np.maximum(room, 0.0), np.inf)
 
 
@@ -87,7 +90,9 @@ class VolumePlacement:
         pools = storage.pools
         self.pool: Ints = storage.volumes.pool.copy()
         self.free_gb: Floats = room_gb(pools)
-        self.used_gb: Floats = np.where(pools.known, pools.total_gb - pools.free_gb, 0.0)
+        self.used_gb: Floats = np.zeros(len(pools))
+        known = pools.known
+        self.used_gb[known] = pools.total_gb[known] - pools.free_gb[known]
         promised = np.where(pools.thin & (pools.provisioned_gb > 0), pools.provisioned_gb, np.nan)
         written = np.clip(self.used_gb / promised, 0.0, 1.0)
         self._written: Floats = np.append(np.where(np.isnan(written), 1.0, written), 1.0)

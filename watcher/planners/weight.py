@@ -24,7 +24,17 @@ from watcher.core.errors import ImpossiblePlan, Invalid
 from watcher.core.parameters import param
 from watcher.core.placement import Move, Placement
 from watcher.core.plan import Plan
-from watcher.core.solution import CHANGE_SERVICE_STATE, MIGRATE, NOP, SLEEP, STOP, Action, Solution
+from watcher.core.solution import (
+    CHANGE_SERVICE_STATE,
+    MIGRATE,
+    NOP,
+    SLEEP,
+    STOP,
+    VOLUME_MIGRATE,
+    Action,
+    Solution,
+)
+from watcher.solvers.lanes import laned
 from watcher.solvers.sequencing import sequence
 
 POWER = "change_node_power_state"
@@ -156,9 +166,9 @@ class Weight:
             if action.type != MIGRATE:
                 draft.add(action, self._rank(action, number))
         _link_hosts(draft)
-        _chain_resources(draft)
+        _chain_resources(draft, cluster)
         self._link_idle(draft)
-        return draft.plan()
+        return laned(draft.plan(), solution.limits, cluster)
 
     def _rank(self, action: Action, number: int) -> tuple[float, int]:
         weight = float(self.weights[action.type])
@@ -301,13 +311,21 @@ def _link_power(draft: _Draft, place: int, off: Ends, to: Ends) -> None:
         draft.waits[place].update(services, off.get(str(host), ()))
 
 
-def _chain_resources(draft: _Draft) -> None:
+def _chain_resources(draft: _Draft, cluster: Cluster) -> None:
     """Two actions on one resource never run side by side: the later waits for the one before."""
     last: dict[str, int] = {}
     for place in sorted(range(len(draft.actions)), key=lambda one: draft.rank[one]):
-        action = draft.actions[place]
-        resource = _service_host(action) or action.resource_id
-        if resource in last:
-            draft.waits[place].add(last[resource])
-        if resource:
+        for resource in _resources(draft.actions[place], cluster):
+            if resource in last:
+                draft.waits[place].add(last[resource])
             last[resource] = place
+
+
+def _resources(action: Action, cluster: Cluster) -> Iterable[str]:
+    """What an action is about; moving a volume is about the servers that it is attached to too."""
+    resource = _service_host(action) or action.resource_id
+    if action.type == VOLUME_MIGRATE and cluster.storage is not None:
+        row = cluster.storage.volumes.row_by_uuid.get(resource)
+        if row is not None:
+            return (resource, *cluster.storage.volumes.servers[row])
+    return (resource,) if resource else ()

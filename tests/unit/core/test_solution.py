@@ -102,3 +102,10 @@ def test_what_an_action_changes_and_what_it_only_uses():
         {"pool:h@b#p"},
     )
     assert solution.touched("nop", {"message": "x"}) == (frozenset(), frozenset())
+
+
+def test_a_resize_names_the_flavor():
+    assert solution.resize("u", "small").input_parameters == {
+        "flavor": "small",
+        "resource_id": "u",
+    }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.shelves import pool_name, shelves
 from tests.worlds import uuid, world
 from watcher.core.cluster import Cluster
 from watcher.core.errors import ImpossiblePlan, Invalid
@@ -16,6 +17,7 @@ from watcher.core.solution import (
     disable_host,
     enable_host,
     migrate,
+    migrate_volume,
     nop,
     sleep,
     stop,
@@ -235,3 +237,14 @@ def test_moves_of_what_no_cloud_has_are_not_judged_by_the_cluster() -> None:
         Weight().order(Solution(moves), EMPTY)
     plan = Weight().order(Solution(moves, imaginary=True), EMPTY)
     assert plan.actions == moves
+
+
+def test_a_server_and_a_volume_that_is_attached_to_it_are_not_moved_at_the_same_time() -> None:
+    built = shelves().pool("p").holds("v", servers=["a"]).pool("q")
+    cluster = built.beside(two_hosts())
+    move = go("a", "c1", "c2")
+    plan = ordered(move, migrate_volume(uuid("v"), pool_name("q")), cluster=cluster)
+    assert [one.type for one in plan.actions] == ["volume_migrate", "migrate"]
+    assert plan.parents == ((), (0,))
+    lone = ordered(move, migrate_volume(uuid("other"), pool_name("q")), cluster=cluster)
+    assert lone.parents == ((), ())
