@@ -33,11 +33,17 @@ _POOLS = {
     "additionalProperties": False,
 }
 _PRIORITY = {
-    "project": _NAMES,
-    "compute_node": _NAMES,
-    "storage_pool": _NAMES,
-    "compute": {"enum": ["vcpu_num", "mem_size", "disk_size", "created_at"]},
-    "storage": {"enum": ["size", "created_at"]},
+    "project": {**_NAMES, "description": "Projects whose servers and volumes go first."},
+    "compute_node": {**_NAMES, "description": "Hosts whose servers go first."},
+    "storage_pool": {**_NAMES, "description": "Pools whose volumes go first."},
+    "compute": {
+        "enum": ["vcpu_num", "mem_size", "disk_size", "created_at"],
+        "description": "Servers by size, the largest first, or by age, the oldest first.",
+    },
+    "storage": {
+        "enum": ["size", "created_at"],
+        "description": "Volumes by size, the largest first, or by age, the oldest first.",
+    },
 }
 
 
@@ -65,8 +71,7 @@ class Parameters:
     )
     priority: dict[str, Any] = param(
         {},
-        "What goes first: lists project, compute_node and storage_pool, and compute (vcpu_num,"
-        " mem_size, disk_size, created_at) and storage (size, created_at).",
+        "What goes first; of several, the one that comes first in this list is the strongest.",
         properties=_PRIORITY,
         additionalProperties=False,
     )
