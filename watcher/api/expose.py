@@ -125,6 +125,7 @@ class Call:
     query: Mapping[str, str]
     host_url: str
     show_deleted: bool
+    writes: bool
 
     def needs(self, version: Version, what: str) -> None:
         """Raise NotAcceptable when the negotiated microversion does not know ``what`` yet."""
@@ -164,19 +165,18 @@ def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Requ
     query = arguments(request, operation.query)
     operation.check_version(version)
     positional = (*idents, *bodies.read(operation.body, request, version))
-    reading = operation.method == "GET"
-    opened = api.database.reading() if reading else api.database.writing()
-    with opened as session:
-        call = Call(
-            api,
-            session,
-            context,
-            version,
-            query,
-            request.host_url,
-            reading and _show_deleted(api, context, request),
-        )
-        result = operation.function(call, *positional)
+    writes = operation.method != "GET"
+    show_deleted = not writes and _show_deleted(api, context, request)
+
+    def work(session: Session) -> Any:
+        call = Call(api, session, context, version, query, request.host_url, show_deleted, writes)
+        return operation.function(call, *positional)
+
+    if writes:
+        result = api.database.settle(work)
+    else:
+        with api.database.reading() as session:
+            result = work(session)
     return answer(operation, result, request)
 
 

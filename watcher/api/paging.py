@@ -68,9 +68,12 @@ def listing(
 def one(call: Call, resource: Resource, ident: str) -> Any:
     """The row an identifier in the path means, prepared for its view. Raises NotFound.
 
-    Where items have no names the identifier must be a uuid: Invalid otherwise.
+    In a request that writes nobody else changes the row until it is committed. Where items have no
+    names the identifier must be a uuid: Invalid otherwise.
     """
     wanted = _by_uuid(ident, resource) if resource.only_uuid else _normal(ident, resource)
+    if call.writes:
+        store.lock(call.session, resource.model, wanted)
     row = store.get(
         call.session,
         resource.model,
@@ -82,15 +85,16 @@ def one(call: Call, resource: Resource, ident: str) -> Any:
     return row
 
 
-def related(column: Any, model: type[Any], ident: str) -> ColumnElement[bool]:
+def related(call: Call, column: Any, model: type[Any], ident: str) -> ColumnElement[bool]:
     """The condition that a row belongs to this goal or strategy, by uuid or name, live or not.
 
-    An unknown one gives an empty list, not an error.
+    An unknown one gives an empty list, not an error. It is looked up here and now: from its number
+    a database knows better how to find the rows than from a subquery.
     """
     means = or_(
         model.uuid == ident.lower(), model.name == ident, func.lower(model.name) == ident.lower()
     )
-    return column.in_(select(model.id).where(means))
+    return column.in_(call.session.scalars(select(model.id).where(means)).all())
 
 
 def by_uuid(call: Call, name: str) -> str | None:

@@ -13,6 +13,7 @@ but the transactions that it cut.
 import itertools
 import logging
 import pathlib
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,12 @@ PASSED_ON = (
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another one on SQLite, which has one writer at a time."""
+
+RACES = 8
+"""How often work is tried that somebody waits for, while other writers are faster."""
+
+RACE_PAUSE_S = 0.05
+"""The longest pause between two such tries; it is drawn, so that those who met part."""
 
 T = TypeVar("T")
 
@@ -163,6 +170,22 @@ class Database:
             yield seconds
             if chosen.db_inc_retry_interval:
                 seconds = min(2 * seconds, max(chosen.db_max_retry_interval, seconds))
+
+    def settle(self, work: Callable[[Session], T]) -> T:
+        """What ``work`` gives back, done in a transaction, for a caller who waits for the answer.
+
+        Work that another writer was faster than, or that the database broke off to end a deadlock,
+        is done again on what is there now. Raises LostRace when that goes on and on.
+        """
+        for _ in range(RACES - 1):
+            try:
+                with self.writing() as session:
+                    return work(session)
+            except LostRace as error:
+                LOG.debug("trying again: %s", error)
+                threading.Event().wait(random.uniform(0, RACE_PAUSE_S))  # noqa: S311
+        with self.writing() as session:
+            return work(session)
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the tables to a revision, from nothing if need be."""

@@ -101,13 +101,13 @@ def _known(lifecycle: states.Lifecycle) -> CheckConstraint:
     return CheckConstraint(f"state IN ({names})", name="state")
 
 
-def _listed() -> Index:
-    """Lists by state, from any row on.
+def _sorted(*columns: str) -> tuple[Index, ...]:
+    """The indexes of large tables, each for the lists that a column sorts or selects.
 
-    Lists in the order of creation use the primary key; with an index on (deleted, id) beside it
-    MariaDB was measured six times slower.
+    ``deleted`` is last: as the first column it tempts MariaDB to find all live rows and to sort
+    them; here the server skips deleted rows inside the index.
     """
-    return Index(None, "deleted", "state", "id")
+    return tuple(Index(None, column, "id", "deleted") for column in columns)
 
 
 class Goal(WithName, Base):
@@ -137,11 +137,14 @@ class AuditTemplate(WithName, Base):
     """A prepared request: audits made from it copy its goal, strategy and scope."""
 
     __tablename__ = "audit_templates"
-    __table_args__ = (UniqueConstraint("name", "deleted"),)
+    __table_args__ = (
+        UniqueConstraint("name", "deleted"),
+        *_sorted("goal_id", "strategy_id", "description", "created_at", "updated_at"),
+    )
 
     description: Mapped[str | None] = mapped_column(String(255))
-    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id"), index=True)
-    strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"), index=True)
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id"))
+    strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"))
     scope: Mapped[list[Any]] = mapped_column(default=list)
     default_parameters: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
@@ -160,7 +163,9 @@ class Audit(WithMessage, WithName, Base):
     __tablename__ = "audits"
     __table_args__ = (
         UniqueConstraint("name", "deleted"),
-        _listed(),
+        *_sorted("goal_id", "strategy_id", "audit_type", "state", "interval", "auto_trigger"),
+        *_sorted("next_run_time", "hostname", "start_time", "end_time", "force"),
+        *_sorted("status_message", "created_at", "updated_at"),
         _known(states.AUDIT),
     )
 
@@ -168,8 +173,8 @@ class Audit(WithMessage, WithName, Base):
     state: Mapped[str] = mapped_column(String(20), default="PENDING")
     parameters: Mapped[dict[str, Any]] = mapped_column(default=dict)
     interval: Mapped[str | None] = mapped_column(String(36))
-    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id"), index=True)
-    strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"), index=True)
+    goal_id: Mapped[int] = mapped_column(ForeignKey("goals.id"))
+    strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"))
     scope: Mapped[list[Any]] = mapped_column(default=list)
     auto_trigger: Mapped[bool] = mapped_column(Boolean, default=False)
     next_run_time: Mapped[datetime | None]
@@ -195,10 +200,14 @@ class ActionPlan(WithMessage, WithUuid, Base):
     """
 
     __tablename__ = "action_plans"
-    __table_args__ = (_listed(), _known(states.ACTION_PLAN))
+    __table_args__ = (
+        *_sorted("audit_id", "strategy_id", "state", "hostname", "status_message"),
+        *_sorted("created_at", "updated_at"),
+        _known(states.ACTION_PLAN),
+    )
 
-    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id"), index=True)
-    strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"), index=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audits.id"))
+    strategy_id: Mapped[int | None] = mapped_column(ForeignKey("strategies.id"))
     state: Mapped[str] = mapped_column(String(20), default="RECOMMENDED")
     global_efficacy: Mapped[list[Any]] = mapped_column(default=list)
     hostname: Mapped[str | None] = mapped_column(String(255))
@@ -221,12 +230,13 @@ class Action(WithMessage, WithUuid, Base):
 
     __tablename__ = "actions"
     __table_args__ = (
-        _listed(),
+        *_sorted("action_plan_id", "action_type", "state", "status_message"),
+        *_sorted("created_at", "updated_at"),
         _known(states.ACTION),
         Index(None, "action_type", "updated_at"),
     )
 
-    action_plan_id: Mapped[int] = mapped_column(ForeignKey("action_plans.id"), index=True)
+    action_plan_id: Mapped[int] = mapped_column(ForeignKey("action_plans.id"))
     action_type: Mapped[str] = mapped_column(String(255))
     input_parameters: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(String(20), default="PENDING")

@@ -4,78 +4,161 @@
 A null counts as smaller than every value, on all databases. Rows with the same value are told
 apart by their id. So a page deep in a million rows costs what the first one costs, and rows that
 come or go between two requests neither repeat nor hide others.
+
+No index answers a statement by itself where nulls go first, a value repeats, or the values are
+another table's. So the order is cut into windows that an index does answer: the rest of the
+marker's value, the values after it, the nulls; and of another table's values the next one, the
+next few, four times as many, and so on. A page takes windows until it is full.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
-from sqlalchemy import Select, inspect, literal, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, inspect, literal, select
+from sqlalchemy.orm import Session
 
 from watcher.core.errors import Invalid
-from watcher.db.models import Base
+from watcher.db.models import Base, WithName
+
+_GROUPS = (1, 4, 16, 64, 256, 1024)
+"""How many values of another table one window after the other takes."""
 
 
-def ordered(
+def windows(
     session: Session,
     query: Select[Any],
     model: type[Any],
     marker: Base | None,
     key: str,
     ascending: bool,
-) -> Select[Any]:
-    """The query in the order of a sort key, from after the marker on.
+    deleted: bool,
+) -> Iterator[Select[Any]]:
+    """The query cut into ordered parts that follow each other, from after the marker on.
 
-    Raises Invalid when there is no such key.
+    ``deleted`` says whether the query shows deleted rows. Raises Invalid for a key that is none.
     """
-    query, column = _sorted_by(query, model, key)
+    if key == "deleted_at" and not deleted:
+        key = "id"  # it is null in every live row
+    axis = _axis(session, model, key, ascending)
+    unique = key in ("id", "uuid") or (key == "name" and issubclass(model, WithName))
+    if unique and not (deleted and key == "name"):
+        yield from axis.after(query, marker and axis.value(marker), ())
+        return
+    ties = _towards(model.id, ascending)
+    value = None if marker is None else axis.value(marker)
     if marker is not None:
-        value = session.scalar(_value_of(model, marker, key))
-        query = query.where(_beyond(column, model.id, value, marker.id, ascending))
-    return query.order_by(
-        _direction(session, column, ascending), model.id if ascending else model.id.desc()
-    )
+        beyond = _beyond(model.id, marker.id, ascending)
+        yield query.where(axis.same(value), beyond).order_by(ties)
+    nulls = query.where(axis.same(None)).order_by(ties)
+    if ascending and marker is None and axis.nullable:
+        yield nulls
+    if ascending or marker is None or value is not None:
+        yield from axis.after(query, value, (ties,))
+        if not ascending and axis.nullable:
+            yield nulls
 
 
-def _sorted_by(query: Select[Any], model: type[Any], key: str) -> tuple[Select[Any], Any]:
-    """The query with what it needs to sort by a key, and the column of that key."""
+class _Axis(Protocol):
+    """What rows are sorted by."""
+
+    nullable: bool
+
+    def value(self, row: Any) -> Any:
+        """Where a row stands."""
+
+    def same(self, value: Any) -> ColumnElement[bool]:
+        """The condition that a row stands there."""
+
+    def after(
+        self, query: Select[Any], value: Any, ties: tuple[Any, ...]
+    ) -> Iterator[Select[Any]]:
+        """The rows after a value, or all that have one, in order."""
+
+
+class _Column:
+    """A column of the rows themselves."""
+
+    def __init__(self, column: Any, ascending: bool) -> None:
+        self.column = column
+        self.ascending = ascending
+        self.nullable: bool = column.expression.nullable
+
+    def value(self, row: Any) -> Any:
+        return getattr(row, self.column.key)
+
+    def same(self, value: Any) -> ColumnElement[bool]:
+        return self.column.is_(None) if value is None else self.column == self._said(value)
+
+    def after(
+        self, query: Select[Any], value: Any, ties: tuple[Any, ...]
+    ) -> Iterator[Select[Any]]:
+        if value is not None:
+            query = query.where(_beyond(self.column, self._said(value), self.ascending))
+        elif self.nullable:
+            query = query.where(self.column.is_not(None))
+        yield query.order_by(_towards(self.column, self.ascending), *ties)
+
+    def _said(self, value: Any) -> Any:
+        return literal(value, self.column.type)  # else True and False are refused beside < and >
+
+
+class _Related:
+    """A column of the row that a column of the rows refers to."""
+
+    def __init__(self, session: Session, own: Any, column: Any, ascending: bool) -> None:
+        self.session = session
+        self.own = own
+        self.column = column
+        self.ascending = ascending
+        self.key = column.parent.class_.id
+        self.nullable: bool = own.expression.nullable
+
+    def value(self, row: Any) -> Any:
+        other = getattr(row, self.own.key)
+        return self.session.scalar(select(self.column).where(self.key == other))
+
+    def same(self, value: Any) -> ColumnElement[bool]:
+        if value is None:
+            return self.own.is_(None)
+        others = self.session.scalars(select(self.key).where(self.column == value))
+        return self.own.in_(others.all())
+
+    def after(
+        self, query: Select[Any], value: Any, ties: tuple[Any, ...]
+    ) -> Iterator[Select[Any]]:
+        order = _towards(self.column, self.ascending)
+        joined = query.join(self.column.parent.class_, self.own == self.key).order_by(order, *ties)
+        ahead = select(self.column).order_by(order)
+        for count in _GROUPS:
+            beyond = () if value is None else (_beyond(self.column, value, self.ascending),)
+            found = self.session.scalars(ahead.where(*beyond).limit(count)).all()
+            if not found:
+                return
+            value = found[-1]
+            if count == 1:
+                yield query.where(self.same(value)).order_by(*ties)
+            else:
+                yield joined.where(self.column.between(*sorted((found[0], value))))
+        yield joined.where(_beyond(self.column, value, self.ascending))
+
+
+def _axis(session: Session, model: type[Any], key: str, ascending: bool) -> _Axis:
     mapper = inspect(model)
-    if key in mapper.column_attrs:
-        return query, getattr(model, key)
     name, _, attribute = key.rpartition("_")
     if name in mapper.relationships and not mapper.relationships[name].uselist:
         related = mapper.relationships[name].mapper.class_
         if attribute in inspect(related).column_attrs:
-            other = aliased(related)
-            return query.outerjoin(getattr(model, name).of_type(other)), getattr(other, attribute)
+            (column,) = mapper.relationships[name].local_columns
+            own = getattr(model, mapper.get_property_by_column(column).key)
+            return _Related(session, own, getattr(related, attribute), ascending)
+    if key in mapper.column_attrs:
+        return _Column(getattr(model, key), ascending)
     raise Invalid(f"{model.called()} cannot be sorted by {key}")
 
 
-def _value_of(model: type[Base], row: Base, key: str) -> Select[Any]:
-    """The value of a sort key in one row."""
-    query, column = _sorted_by(select(model.id), model, key)
-    return query.with_only_columns(column).where(model.id == row.id)
+def _towards(column: Any, ascending: bool) -> Any:
+    return column.asc() if ascending else column.desc()
 
 
-def _direction(session: Session, column: Any, ascending: bool) -> Any:
-    """Nulls before values: SQLite and MySQL do that by themselves, PostgreSQL when told."""
-    order = column.asc() if ascending else column.desc()
-    if session.get_bind().dialect.name != "postgresql" or not _nullable(column):
-        return order
-    return order.nulls_first() if ascending else order.nulls_last()
-
-
-def _nullable(column: Any) -> bool:
-    """Whether an outer join or the column itself can give nulls."""
-    return inspect(column.parent).is_aliased_class or column.expression.nullable
-
-
-def _beyond(column: Any, key: Any, value: Any, number: int, ascending: bool) -> Any:
-    """The rows after a marker (its sort value and id), written so that an index can seek."""
-    later = key > number if ascending else key < number
-    if value is None:
-        return column.is_not(None) | later if ascending else column.is_(None) & later
-    value = literal(value, column.type)  # else True and False are refused beside < and >
-    if ascending:
-        return (column >= value) & ((column > value) | later)
-    found = (column <= value) & ((column < value) | later)
-    return found | column.is_(None) if _nullable(column) else found
+def _beyond(column: Any, value: Any, ascending: bool) -> ColumnElement[bool]:
+    return column > value if ascending else column < value

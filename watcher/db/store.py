@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from oslo_db.exception import DBDuplicateEntry
 from oslo_utils import timeutils, uuidutils
-from sqlalchemy import Select, func, inspect, select, update
+from sqlalchemy import Select, inspect, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
@@ -22,6 +22,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from watcher.core.errors import AlreadyExists, LostRace, NotFound
 from watcher.db import changes, models, paging
+from watcher.db.lookup import ways
 from watcher.db.models import Base
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ _BATCH = 500
 """Rows in one UPDATE; SQLite takes 32,766 parameters, other servers dislike long lists."""
 
 M = TypeVar("M", bound=Base)
-Way = tuple[ColumnElement[bool], list[Any]]
 
 
 def get(
@@ -48,12 +48,31 @@ def get(
     NotFound.
     """
     query = _query(model, deleted, load)
-    for where, order in _ways(model, ident):
+    for where, order in ways(model, ident):
         found = session.scalars(
             query.where(where).order_by(model.deleted != 0, *order, model.id.desc()).limit(1)
         ).first()
         if found is not None:
             return found
+    raise NotFound(model.called(), ident)
+
+
+def lock(session: Session, model: type[M], ident: str | int) -> None:
+    """Hold a live row against other writers until the end of the transaction.
+
+    What is read of it afterwards stays true, so a value may be built from the one that is there.
+    SQLite has one writer at a time and needs no lock. Raises NotFound.
+    """
+    for where, order in ways(model, ident):
+        held = session.scalar(
+            select(model.id)
+            .where(model.deleted == 0, where)
+            .order_by(*order, model.id.desc())
+            .limit(1)
+            .with_for_update(key_share=True)
+        )
+        if held is not None:
+            return
     raise NotFound(model.called(), ident)
 
 
@@ -77,11 +96,13 @@ def page(
     query = _query(model, deleted, load).where(*where)
     if marker is not None and not isinstance(marker, Base):
         marker = get(session, model, marker, deleted=deleted)
-    query = paging.ordered(session, query, model, marker, sort_key, ascending)
-    if limit is None:
-        return list(session.scalars(query)), False
-    rows = list(session.scalars(query.limit(limit + 1)))
-    return rows[:limit], len(rows) > limit
+    rows: list[M] = []
+    for part in paging.windows(session, query, model, marker, sort_key, ascending, deleted):
+        room = None if limit is None else limit + 1 - len(rows)
+        rows += session.scalars(part.limit(room))
+        if limit is not None and len(rows) > limit:
+            return rows[:limit], True
+    return rows, False
 
 
 def every(
@@ -283,25 +304,6 @@ def _loader(model: type[Base], path: str) -> ORMOption:
         option = start(attribute) if option is None else getattr(option, way)(attribute)
         model = relation.mapper.class_
     return option
-
-
-def _ways(model: type[Any], ident: str | int) -> list[Way]:
-    """The conditions by which an identifier may find a row, in order, and which row goes first."""
-    text = str(ident)
-    if model is models.Service:
-        seen = func.coalesce(model.last_seen_up, model.created_at)
-        by_name: Way = (model.name == text, [seen.desc()])
-        return [(model.id == int(text), []), by_name] if text.isdecimal() else [by_name]
-    if model is models.ActionDescription:
-        return [(model.action_type == text, [])]
-    ways: list[Way] = []
-    if uuidutils.is_uuid_like(text):
-        ways.append((model.uuid == text.lower(), []))
-    if issubclass(model, models.WithName):
-        ways.append((model.name == text, []))
-    if model in (models.Goal, models.Strategy):
-        ways.append((func.lower(model.name) == text.lower(), []))
-    return ways
 
 
 @contextmanager

@@ -176,8 +176,8 @@ def _where(call: Call) -> list[ColumnElement[bool]]:
     audit = paging.by_uuid(call, "audit_uuid")
     if audit is not None:
         mine = select(models.Audit.id).where(models.Audit.uuid == audit)
-        where.append(table.audit_id.in_(mine))
+        where.append(table.audit_id.in_(call.session.scalars(mine).all()))
     if "strategy" in call.query:
         strategy = call.query["strategy"]
-        where.append(paging.related(table.strategy_id, models.Strategy, strategy))
+        where.append(paging.related(call, table.strategy_id, models.Strategy, strategy))
     return where

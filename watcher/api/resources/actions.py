@@ -90,6 +90,7 @@ def show(call: Call, ident: str) -> dict[str, Any]:
 )
 def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     """Skip an action, or say why it was skipped."""
+    _hold_plan(call, ident)
     action = paging.one(call, ACTIONS, ident)
     current = {"state": action.state, "status_message": action.status_message}
     values = patching.apply(patch, CHANGES, current)
@@ -104,6 +105,17 @@ def update(call: Call, ident: str, patch: Any) -> dict[str, Any]:
     elif "status_message" in values:
         _explain(call, action, reason)
     return call.shown(ACTIONS, action)
+
+
+def _hold_plan(call: Call, ident: str) -> None:
+    """Keep the plan of an action as it is: whether it has begun decides what may be skipped.
+
+    It is locked before the action, as those do who start, cancel and carry out plans.
+    """
+    plans = models.ActionPlan
+    mine = select(plans.uuid).join(models.Action).where(models.Action.uuid == ident.lower())
+    if (plan := call.session.scalar(mine.where(plans.deleted == 0))) is not None:
+        store.lock(call.session, plans, plan)
 
 
 def _skip(call: Call, action: models.Action, to: str, reason: str | None) -> None:
@@ -142,9 +154,10 @@ def _where(call: Call) -> list[ColumnElement[bool]]:
         raise Invalid("actions are filtered by action_plan_uuid or by audit_uuid, not both")
     plans = select(models.ActionPlan.id)
     if plan is not None:
-        return [models.Action.action_plan_id.in_(plans.where(models.ActionPlan.uuid == plan))]
-    if audit is not None:
-        audits = select(models.Audit.id).where(models.Audit.uuid == audit)
-        mine = plans.where(models.ActionPlan.audit_id.in_(audits))
+        mine = call.session.scalars(plans.where(models.ActionPlan.uuid == plan)).all()
         return [models.Action.action_plan_id.in_(mine)]
+    if audit is not None:
+        audits = call.session.scalars(select(models.Audit.id).where(models.Audit.uuid == audit))
+        of_audit = plans.where(models.ActionPlan.audit_id.in_(audits.all()))
+        return [models.Action.action_plan_id.in_(of_audit)]  # perhaps too many for a list
     return []

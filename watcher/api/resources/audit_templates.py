@@ -199,9 +199,9 @@ def _where(call: Call) -> list[ColumnElement[bool]]:
     table, query = models.AuditTemplate, call.query
     where = []
     if "goal" in query:
-        where.append(paging.related(table.goal_id, models.Goal, query["goal"]))
+        where.append(paging.related(call, table.goal_id, models.Goal, query["goal"]))
     if "strategy" in query:
-        where.append(paging.related(table.strategy_id, models.Strategy, query["strategy"]))
+        where.append(paging.related(call, table.strategy_id, models.Strategy, query["strategy"]))
     if "name" in query:
         where.append(table.name == query["name"])
     return where

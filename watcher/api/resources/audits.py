@@ -135,9 +135,9 @@ def _where(call: Call) -> list[ColumnElement[bool]]:
     table, query = models.Audit, call.query
     where = []
     if "goal" in query:
-        where.append(paging.related(table.goal_id, models.Goal, query["goal"]))
+        where.append(paging.related(call, table.goal_id, models.Goal, query["goal"]))
     if "strategy" in query:
-        where.append(paging.related(table.strategy_id, models.Strategy, query["strategy"]))
+        where.append(paging.related(call, table.strategy_id, models.Strategy, query["strategy"]))
     if "audit_template" in query:
         where.append(table.template_uuid == query["audit_template"].lower())
     return where

@@ -103,4 +103,6 @@ def state(call: Call, ident: str) -> list[dict[str, Any]]:
 
 def _where(call: Call) -> list[ColumnElement[bool]]:
     goal = call.query.get("goal")
-    return [] if goal is None else [paging.related(models.Strategy.goal_id, models.Goal, goal)]
+    return (
+        [] if goal is None else [paging.related(call, models.Strategy.goal_id, models.Goal, goal)]
+    )
