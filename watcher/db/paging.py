@@ -9,12 +9,23 @@ No index answers a statement by itself where nulls go first, a value repeats, or
 another table's. So the order is cut into windows that an index does answer: the rest of the
 marker's value, the values after it, the nulls; and of another table's values the next one, the
 next few, four times as many, and so on. A page takes windows until it is full.
+
+MariaDB is told the index where rows are not filtered as well: it would rather read all of a table
+and sort it, and to go on after a marker it would read all rows of the marker's value.
 """
 
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Select, inspect, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    Select,
+    UniqueConstraint,
+    inspect,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from watcher.core.errors import Invalid
@@ -31,15 +42,20 @@ def windows(
     marker: Base | None,
     key: str,
     ascending: bool,
+    *,
     deleted: bool,
+    filtered: bool,
 ) -> Iterator[Select[Any]]:
     """The query cut into ordered parts that follow each other, from after the marker on.
 
-    ``deleted`` says whether the query shows deleted rows. Raises Invalid for a key that is none.
+    ``deleted`` says whether the query shows deleted rows, ``filtered`` whether it selects others.
+    Raises Invalid for a key that is none.
     """
     if key == "deleted_at" and not deleted:
         key = "id"  # it is null in every live row
     axis = _axis(session, model, key, ascending)
+    if not filtered and (index := _index(model, axis.indexed)) is not None:
+        query = query.with_hint(model, f"FORCE INDEX ({index})", "mysql")
     unique = key in ("id", "uuid") or (key == "name" and issubclass(model, WithName))
     if unique and not (deleted and key == "name"):
         yield from axis.after(query, marker and axis.value(marker), ())
@@ -62,6 +78,8 @@ class _Axis(Protocol):
     """What rows are sorted by."""
 
     nullable: bool
+    indexed: Any
+    """The column whose index keeps the rows in order."""
 
     def value(self, row: Any) -> Any:
         """Where a row stands."""
@@ -82,6 +100,7 @@ class _Column:
         self.column = column
         self.ascending = ascending
         self.nullable: bool = column.expression.nullable
+        self.indexed = column
 
     def value(self, row: Any) -> Any:
         return getattr(row, self.column.key)
@@ -112,6 +131,7 @@ class _Related:
         self.ascending = ascending
         self.key = column.parent.class_.id
         self.nullable: bool = own.expression.nullable
+        self.indexed = own
 
     def value(self, row: Any) -> Any:
         other = getattr(row, self.own.key)
@@ -154,6 +174,15 @@ def _axis(session: Session, model: type[Any], key: str, ascending: bool) -> _Axi
     if key in mapper.column_attrs:
         return _Column(getattr(model, key), ascending)
     raise Invalid(f"{model.called()} cannot be sorted by {key}")
+
+
+def _index(model: type[Any], column: Any) -> str | None:
+    """The name of the index, or unique constraint, that starts with a column."""
+    table: Any = model.__table__
+    for one in (*table.indexes, *table.constraints):
+        if isinstance(one, Index | UniqueConstraint) and column.key == one.columns[0].key:
+            return str(one.name)
+    return None
 
 
 def _towards(column: Any, ascending: bool) -> Any:

@@ -97,9 +97,9 @@ def page(
     if marker is not None and not isinstance(marker, Base):
         marker = get(session, model, marker, deleted=deleted)
     rows: list[M] = []
-    for part in paging.windows(session, query, model, marker, sort_key, ascending, deleted):
-        room = None if limit is None else limit + 1 - len(rows)
-        rows += session.scalars(part.limit(room))
+    asked = (session, query, model, marker, sort_key, ascending)
+    for part in paging.windows(*asked, deleted=deleted, filtered=bool(where)):
+        rows += session.scalars(part.limit(None if limit is None else limit + 1 - len(rows)))
         if limit is not None and len(rows) > limit:
             return rows[:limit], True
     return rows, False
