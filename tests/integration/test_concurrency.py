@@ -27,7 +27,7 @@ from watcher.api.app import make_app
 from watcher.core import states
 from watcher.db import models
 from watcher.db.engine import Database
-from watcher.db.store import Change
+from watcher.db.changes import Change
 from watcher.messaging.transport import Bus
 
 CLIENTS = 32

@@ -14,7 +14,7 @@ from tests.benchmarks.api import load
 from tests.functional.api.bench import Listener
 from tests.functional.api.conftest import conf, far_end  # noqa: F401 - fixtures
 from tests.integration import backends
-from tests.integration.conftest import _address
+from tests.integration.conftest import address
 from watcher.api.app import make_app
 from watcher.db.engine import Database
 from watcher.messaging.transport import Bus
@@ -43,7 +43,7 @@ def large(
     server = request.param
     key = {"mariadb": "database_mysql", "postgresql": "database_postgresql"}[server]
     maintenance = "postgres" if server == "postgresql" else ""
-    with backends.database(_address(server, key), maintenance) as url:
+    with backends.database(address(server, key), maintenance) as url:
         database = Database(url)
         database.upgrade()
         begun = time.monotonic()

@@ -29,8 +29,10 @@ TABLES = {
 SOME = load.uuid_of(50)
 FILTERS = {
     "audit_templates": ("goal=goal-3", "strategy=strategy-3", "name=template-50"),
-    "audits": ("goal=goal-3", "strategy=strategy-3", f"audit_template={SOME}")
-    + ("goal=goal-3&strategy=strategy-3",),
+    "audits": (
+        *("goal=goal-3", "strategy=strategy-3", "goal=goal-3&strategy=strategy-3"),
+        f"audit_template={SOME}",
+    ),
     "action_plans": ("strategy=strategy-3", f"audit_uuid={SOME}"),
     "actions": (f"action_plan_uuid={SOME}", f"audit_uuid={SOME}"),
 }
