@@ -26,8 +26,8 @@ from tests.functional.api.conftest import conf, far_end, fill  # noqa: F401 - fi
 from watcher.api.app import make_app
 from watcher.core import states
 from watcher.db import models
-from watcher.db.engine import Database
 from watcher.db.changes import Change
+from watcher.db.engine import Database
 from watcher.messaging.transport import Bus
 
 CLIENTS = 32
