@@ -177,10 +177,12 @@ def _axis(session: Session, model: type[Any], key: str, ascending: bool) -> _Axi
 
 
 def _index(model: type[Any], column: Any) -> str | None:
-    """The name of the index, or unique constraint, that starts with a column."""
+    """The name of the index that keeps rows in the order of a column and their id."""
     table: Any = model.__table__
     for one in (*table.indexes, *table.constraints):
-        if isinstance(one, Index | UniqueConstraint) and column.key == one.columns[0].key:
+        names = one.columns.keys() if isinstance(one, Index | UniqueConstraint) else []
+        unique = isinstance(one, UniqueConstraint)
+        if names[:1] == [column.key] and (unique or names[1:2] == ["id"]):
             return str(one.name)
     return None
 
