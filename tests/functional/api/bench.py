@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import webtest
+from sqlalchemy import func, select
 
 from tests.functional.api import documented
 from watcher.context import RequestContext
@@ -136,7 +137,7 @@ class Bench:
     def audit(self, goal: str = "dummy", strategy: str | None = "dummy", **values: Any) -> Any:
         """An audit in any state, as a daemon would have left it."""
         with self.database.writing() as session:
-            number = len(store.every(session, models.Audit, deleted=True))
+            number = session.scalar(select(func.count(models.Audit.id)))
             values = {"name": f"audit-{number}", "audit_type": "ONESHOT", **values}
             found = store.get(session, models.Goal, goal)
             chosen = store.get(session, models.Strategy, strategy) if strategy else None
