@@ -30,6 +30,7 @@ class Row(NamedTuple):
     version: str | None = "1.7"
     says: str = ""
     headers: dict[str, str] = {}
+    shows: dict[str, Any] = {}
 
     def __str__(self) -> str:
         """The test's name: the number, the request and what was sent."""
@@ -80,6 +81,13 @@ def send(bench: Bench, named: dict[str, str], row: Row) -> Any:
     return bench.call(
         method, path, row.body, version=row.version, status=row.status, **row.headers
     )
+
+
+def answered(bench: Bench, named: dict[str, str], row: Row) -> None:
+    """Send a row's request and check the part of the answer that the row names."""
+    found = send(bench, named, row)
+    if row.shows:
+        assert {name: found.json[name] for name in row.shows} == row.shows
 
 
 def refused(bench: Bench, named: dict[str, str], row: Row) -> None:
