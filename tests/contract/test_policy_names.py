@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy rules that operators override and the dashboard ships (contract rest-api 3.2)."""
 
+import pathlib
+
+import yaml
+from oslo_config import cfg
+from oslo_policy import generator
+
 from watcher.api.policies import list_rules
 
 ADMIN = """
@@ -26,3 +32,20 @@ def test_names_and_defaults_are_the_contracts() -> None:
         **dict.fromkeys(ADMIN.split(), "rule:admin_api"),
         "webhook:trigger": "rule:admin_or_service_api",
     }
+
+
+def test_the_sample_file_holds_every_rule_with_its_default_scope_and_path(
+    tmp_path: pathlib.Path,
+) -> None:
+    sample = tmp_path / "policy.yaml.sample"
+    generator.generate_sample(
+        ["--namespace", "watcher", "--output-file", str(sample)], conf=cfg.ConfigOpts()
+    )
+    text = sample.read_text()
+    assert not [line for line in text.splitlines() if line and not line.startswith("#")]
+    active = "\n".join(line[1:] for line in text.splitlines() if line.startswith('#"'))
+    assert yaml.safe_load(active) == {rule.name: rule.check_str for rule in list_rules()}
+    for rule in list_rules():
+        for operation in getattr(rule, "operations", ()):
+            assert f"# {operation['method']}  {operation['path']}\n" in text
+    assert text.count("# Intended scope(s): project") == len(ADMIN.split()) + 1

@@ -21,7 +21,7 @@ from oslo_messaging import conffixture
 from tests.cloud.api import Cloud, login
 from tests.cloud.process import pause
 from tests.cloud.settings import PASSWORD, Settings, credentials
-from tests.integration import backends
+from tests.integration import backends, leaks
 from tests.integration.runner import Runner, Running
 from watcher import config
 
@@ -236,6 +236,7 @@ def running(
         transport = stack.enter_context(backends.virtual_host(addresses["transport_url"]))
         influx = stack.enter_context(backends.influx_database(addresses["influxdb_url"]))
         runner = Runner(folder)
+        stack.callback(leaks.search, folder, leaks.within(database, transport))
         stack.callback(runner.close)
         port = more.setdefault("api__port", str(cloud.settings.ports["watcher"]))
         text = configuration(cloud.settings, database, transport, influx, **more)

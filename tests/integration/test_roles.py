@@ -83,7 +83,38 @@ def tokens(cloud_session):
             identity.put(f"/projects/{project}/users/{user_id}/roles/{role_id}")
             issued[role] = login(settings, user).get_token()
         issued["unscoped"] = login(settings, "watcher-test-reader", None).get_token()
+        issued |= elsewhere(identity, settings, stack)
+        revoked = login(settings).get_token()
+        gone = identity.delete("/auth/tokens", headers={"X-Subject-Token": revoked})
+        assert gone.status_code == 204
+        issued["revoked"] = revoked
         yield issued
+
+
+def elsewhere(identity, settings, stack):
+    """Tokens of a user who is an administrator, but not of a project, or a mere reader of one."""
+    user = "watcher-test-elsewhere"
+    fields = {"name": user, "password": PASSWORD, "domain_id": "default"}
+    user_id = stack.enter_context(made(identity, "user", **fields))
+    fields = {"name": user, "domain_id": "default"}
+    project = stack.enter_context(made(identity, "project", **fields))
+    admin, reader = found(identity, "role", "admin"), found(identity, "role", "reader")
+    identity.put(f"/domains/default/users/{user_id}/roles/{admin}")
+    identity.put(f"/system/users/{user_id}/roles/{admin}")
+    identity.put(f"/projects/{project}/users/{user_id}/roles/{reader}")
+    scopes = {
+        "domain": {"domain": {"id": "default"}},
+        "system": {"system": {"all": True}},
+        "other project": {"project": {"id": project}},
+    }
+    password = {"user": {"id": user_id, "password": PASSWORD}}
+    identity_of = {"methods": ["password"], "password": password}
+    return {
+        name: identity.post(
+            "/auth/tokens", json={"auth": {"identity": identity_of, "scope": scope}}
+        ).headers["X-Subject-Token"]
+        for name, scope in scopes.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +162,7 @@ def ask(watcher, rows, method, path, body, **headers):
     )
 
 
-@pytest.mark.parametrize("role", [*REFUSED, "unscoped"])
+@pytest.mark.parametrize("role", [*REFUSED, "unscoped", "domain", "system", "other project"])
 def test_who_is_no_administrator_is_refused_everywhere(watcher, rows, unchanged, tokens, role):
     for method, path, body, rule in ROUTES:
         reply = ask(watcher, rows, method, path, body, **{"X-Auth-Token": tokens[role]})
@@ -151,11 +182,21 @@ def test_who_is_no_administrator_is_refused_everywhere(watcher, rows, unchanged,
 def test_without_a_token_that_keystone_knows_it_is_401_everywhere(
     watcher, rows, unchanged, headers
 ):
+    refused_everywhere(watcher, rows, headers)
+
+
+def test_a_revoked_token_is_401_everywhere(watcher, rows, unchanged, tokens):
+    refused_everywhere(watcher, rows, {"X-Auth-Token": tokens["revoked"]})
+
+
+def refused_everywhere(watcher, rows, headers):
     webhook = ("POST", "webhooks/{event}", {}, "webhook:trigger")
-    for method, path, body, _ in (*ROUTES, webhook):
+    for method, path, body, _ in (*ROUTES, webhook, ("GET", "openapi.json", None, "")):
         reply = ask(watcher, rows, method, path, body, **headers)
         assert reply.status_code == 401, (method, path, reply.text)
         assert reply.headers["WWW-Authenticate"].startswith("Keystone uri=")
+        assert reply.headers["x-openstack-request-id"].startswith("req-")
+        assert set(reply.json()) == {"error"}
 
 
 def test_roles_in_headers_do_not_count(watcher, rows, unchanged, tokens):
@@ -192,4 +233,5 @@ def test_the_documents_need_no_right_and_the_first_no_token(watcher, tokens):
     assert requests.get(f"{root}healthcheck", timeout=30).status_code == 200
     assert requests.get(f"{root}v1", timeout=30).status_code == 401
     token = {"X-Auth-Token": tokens["reader"]}
-    assert requests.get(f"{root}v1/", headers=token, timeout=30).status_code == 200
+    for path in ("v1/", "v1/openapi.json"):
+        assert requests.get(f"{root}{path}", headers=token, timeout=30).status_code == 200

@@ -2,7 +2,9 @@
 """Who may do what: the policy rules as one table (contract: rest-api 3.2).
 
 The names are what operators write into ``policy.yaml`` and what the dashboard ships. Resources are
-global: there is no isolation by project, so a rule looks at roles only.
+global: there is no isolation by project, so a rule looks at roles only. As everywhere in OpenStack
+but for Keystone, the roles must be those of a project: a token for a domain or for the system may
+do nothing.
 """
 
 import argparse
@@ -90,6 +92,7 @@ def _rule(collection: str, verb: str) -> policy.DocumentedRuleDefault:
         _CHECKS.get(name, ADMIN),
         meaning.format(collection.replace("_", " ")),
         [{"method": method, "path": f"/v1/{collection}{path}"}],
+        scope_types=["project"],
     )
 
 
@@ -107,4 +110,4 @@ class Policy:
 
     def allows(self, context: Any, rule: str) -> bool:
         """Whether the caller may."""
-        return bool(self.enforcer.authorize(rule, {}, context.to_policy_values()))
+        return bool(self.enforcer.authorize(rule, {}, context))

@@ -56,3 +56,14 @@ def test_others_are_told_the_rule(policy: Policy) -> None:
 
 def test_the_tools_of_oslo_policy_see_the_rules() -> None:
     assert set(get_enforcer().registered_rules) == {rule.name for rule in list_rules()}
+
+
+@pytest.mark.parametrize("scope", [{"system_scope": "all"}, {"domain_id": "d"}])
+def test_an_administrator_of_the_system_or_a_domain_may_nothing(
+    policy: Policy, scope: dict[str, str]
+) -> None:
+    elsewhere = RequestContext(user_id="u", roles=["admin"], **scope)
+    for rule in list_rules():
+        if ":" in rule.name:
+            assert rule.scope_types == ["project"]
+            assert not policy.allows(elsewhere, rule.name)
