@@ -29,7 +29,7 @@ FUNCTIONAL = {
     "test_strategy": 4,
     "test_scoring_engine": 3,
     "test_service": 3,
-    "test_audit_template": 5,
+    "test_audit_template": 6,
     "test_action_plan": 4,
     "test_action": 3,
     "test_audit": 15,
