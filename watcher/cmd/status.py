@@ -59,7 +59,10 @@ def main() -> int:
 
     def work() -> None:
         nonlocal status
-        status = upgradecheck.main(cfg.CONF, project="watcher", upgrade_command=Checks())
+        # Its own default for argv is what the command line was when it was imported.
+        status = upgradecheck.main(
+            cfg.CONF, project="watcher", upgrade_command=Checks(), argv=sys.argv[1:]
+        )
 
     failed = daemon.one_line(PROGRAM, work)
     return 255 if failed else int(status)
