@@ -261,7 +261,9 @@ def test_plans_are_cancelled_before_and_while_they_run(front, watcher):
     rows = listed(front, "actionplan", "UUID")
     assert {first, second} <= {row["UUID"] for row in rows}
     assert "(HTTP 400)" in front.refused("actionplan", "update", first, "remove", "state")
-    given_up = front("actionplan", "update", first, "add", "state=CANCELLED")
+    refused = front.refused("actionplan", "update", first, "add", "state=ONGOING")
+    assert "State transition not allowed" in refused
+    given_up = front("actionplan", "update", first, "replace", "state=CANCELLED")
     assert (given_up["State"], given_up["Status Message"]) == ("CANCELLED", "Cancelled by user.")
     listed(front, "action", "UUID")
     actions = front("action", "list", "--action-plan", first)
