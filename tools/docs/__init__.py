@@ -7,7 +7,7 @@ from doc/source/generated, which git does not keep: ``tools/build_docs`` makes t
 
 import pathlib
 
-from tools.docs import lifecycles, plugins, rest, settings
+from tools.docs import lifecycles, plugins, rest, settings, sources
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "doc" / "source" / "generated"
 
@@ -21,6 +21,7 @@ def pages() -> dict[str, str]:
         "planners.rst": plugins.planners(),
         "actions.rst": plugins.actions(),
         "metrics.rst": plugins.metrics(),
+        "metric_map.rst": sources.metric_map(),
         "options.rst": settings.options(),
         "policies.rst": settings.policies(),
         "rest.rst": rest.reference(),

@@ -196,10 +196,9 @@ class Gnocchi:
     ) -> Any:
         url = self._service.url
         headers = {"Accept": "application/json"}
+        address = f"{url}/v{self._options.api_version}/{path}"
         try:
-            return self._wire.ask(
-                method, f"{url}/v1/{path}", limit_s, tries, headers=headers, **more
-            )
+            return self._wire.ask(method, address, limit_s, tries, headers=headers, **more)
         except wire.Refused as error:
             raise wire.Refused(f"Gnocchi at {url}: {error}", error.status, error.said) from error
         except ServiceDown as error:

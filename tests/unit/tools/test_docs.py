@@ -2,17 +2,20 @@
 """Tests of tools.docs: what the code says is in the pages, and always the same."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from tools.docs import lifecycles, pages, rst
 from watcher import config, plugins
 from watcher.core.metrics import Metric
 from watcher.core.parameters import schema
 from watcher.core.states import LIFECYCLES, Lifecycle
+from watcher.datasources import ceilometer, exporters, mapping
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +93,18 @@ def test_a_literal_is_text_or_json():
     assert rst.code("a") == "``a``"
     assert rst.code({"b": [1, None]}) == '``{"b": [1, null]}``'
     assert rst.code("") == "(empty)"
+
+
+@pytest.mark.parametrize(
+    ("name", "mapping"),
+    [
+        ("influxdb", mapping.mapping),
+        ("prometheus", lambda said: exporters.mapping("prometheus", said)),
+        ("gnocchi", ceilometer.mapping),
+    ],
+)
+def test_the_default_metric_map_is_a_map_that_changes_nothing(written, name, mapping):
+    text = written["metric_map.rst"]
+    blocks = re.findall(r"code-block:: yaml\n\n((?:   .*\n)+)", text)
+    (said,) = (found[name] for found in map(yaml.safe_load, blocks) if name in found)
+    assert mapping(said) == mapping({})
