@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from watcher.clients import session
 from watcher.collectors import compute
-from watcher.datasources import choice, influxdb
+from watcher.datasources import choice, gnocchi, grafana, influxdb, prometheus
 from watcher.simulator.server import Urls
 
 TEXT = """
@@ -34,8 +34,8 @@ def written(path: Path, urls: Urls, user: str = "watcher", more: str = "") -> cf
     text = TEXT.format(identity=urls.identity, influxdb=urls.influxdb, user=user, project=project)
     path.write_text(text + more)
     conf = cfg.ConfigOpts()
-    owners = (*session.OPTIONS, compute.OPTIONS, influxdb.OPTIONS)
-    for group in (*owners, *choice.OPTIONS()):
+    stores = (influxdb.OPTIONS, *prometheus.OPTIONS, gnocchi.OPTIONS, *grafana.OPTIONS)
+    for group in (*session.OPTIONS, compute.OPTIONS, *stores, *choice.OPTIONS()):
         group.register(conf)
     # The decision engine's, which this room is below.
     conf.register_opt(cfg.IntOpt("max_general_workers", default=4), "watcher_decision_engine")
