@@ -199,11 +199,13 @@ def ended_by(deadline: float, response: urllib3.BaseHTTPResponse, group: str) ->
 
 
 def _words(said: Any, body: bytes) -> str:
-    """What a store says of an error, in whichever form."""
-    for key in ("error", "description", "message", "faultstring"):
+    """What a store says of an error, in whichever form and however deep."""
+    for key in ("error_message", "error", "description", "message", "faultstring"):
         if isinstance(said, dict) and said.get(key):
             found = said[key]
-            return reason(found if isinstance(found, str) else json.dumps(found))
+            if isinstance(found, dict) and not found.keys() & {"faultstring", "message"}:
+                return reason(json.dumps(found))
+            return _words(found, str(found).encode())
     return reason(body)
 
 

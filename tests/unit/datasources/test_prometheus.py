@@ -181,6 +181,15 @@ def test_aetos_is_passed_over_where_the_catalog_has_none(store: Store) -> None:
     assert len(store.seen) == 1  # and not looked for each time
 
 
+def test_what_aetos_says_of_an_error_is_told(store: Store) -> None:
+    """As Aetos 3.0 answered to a query that Prometheus refused."""
+    said = {"faultcode": "Client", "faultstring": "[400] parse error", "debuginfo": None}
+    store.does(token(), reply({"error_message": said}, 400))
+    source = aetos(store, endpoint_override=store.url)
+    with pytest.raises(ServiceDown, match=r"it answers with HTTP 400: \[400\] parse error$"):
+        source.fetch(QUERY, CLUSTER)
+
+
 def test_aetos_is_found_in_the_catalog(store: Store) -> None:
     store.does(token(("metric-storage", f"{store.url}/m/")), reply(GOOD))
     source = aetos(store)
