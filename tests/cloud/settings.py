@@ -56,7 +56,7 @@ class Settings:
     host_disk_gb: int = 200
     live_migration_seconds: float = 1.0
     servers: int = 20
-    cinder: int = 0
+    cinder: int = 1
     debug: int = 0
     ports: dict[str, int] = dataclasses.field(default_factory=dict)
 

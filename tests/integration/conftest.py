@@ -156,7 +156,7 @@ def cloud(cloud_session: Cloud) -> Iterator[Cloud]:
 def storage_cloud(cloud: Cloud) -> Iterator[Cloud]:
     """The test cloud with the types of its two back ends and no volumes, before and after."""
     if not cloud.settings.cinder:
-        missing("Cinder in the test cloud", "WATCHER_CLOUD_CINDER=1 tools/cloud up")
+        missing("Cinder in the test cloud", "tools/cloud up")
     volumes.types(cloud)
     volumes.Volumes(cloud).clear()
     yield cloud
