@@ -5,7 +5,7 @@ There is one document per microversion, since an answer's attributes and a body'
 a version. It lists every status an operation can answer with but 500, which is never meant.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -68,12 +68,12 @@ def document(
     version: Version,
 ) -> dict[str, Any]:
     """The document of one microversion; ``servers`` is left for who knows the address."""
-    writer = _Writer({found.collection: found for found in resources}, version)
+    known = [operation for operation in operations if operation.since <= version]
+    writer = _Writer({found.collection: found for found in resources}, known, version)
     paths: dict[str, Any] = dict(_documents(families, version))
-    for operation in operations:
-        if operation.since <= version:
-            place = paths.setdefault("/v1/" + "/".join(operation.path), {})
-            place[operation.method.lower()] = writer.operation(operation)
+    for operation in known:
+        place = paths.setdefault("/v1/" + "/".join(operation.path), {})
+        place[operation.method.lower()] = writer.operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -99,8 +99,11 @@ def document(
 class _Writer:
     """Writes operations, and keeps the schemas that they refer to."""
 
-    def __init__(self, resources: Mapping[str, Resource], version: Version) -> None:
+    def __init__(
+        self, resources: Mapping[str, Resource], operations: Sequence[Operation], version: Version
+    ) -> None:
         self.resources = resources
+        self.operations = operations
         self.version = version
         self.schemas: dict[str, Schema] = {}
 
@@ -109,7 +112,7 @@ class _Writer:
         text = " ".join((operation.function.__doc__ or "").split())
         summary, _, more = text.partition(". ")
         written: dict[str, Any] = {
-            "operationId": operation.rule.replace(":", "_"),
+            "operationId": _operation_id(operation),
             "tags": [operation.path[0]],
             "summary": summary.removesuffix("."),
             "x-openstack-policy": operation.rule,
@@ -152,7 +155,26 @@ class _Writer:
 
     def _responses(self, operation: Operation) -> dict[str, Any]:
         headers = [*_VERSIONED, *(["Location"] if operation.status is CREATED else [])]
-        return _responses(operation.status, self._schema(operation), headers, failures(operation))
+        written = _responses(
+            operation.status, self._schema(operation), headers, failures(operation)
+        )
+        if links := dict(self._links(operation)):
+            written[str(int(operation.status))]["links"] = links
+        return written
+
+    def _links(self, operation: Operation) -> Iterator[tuple[str, Any]]:
+        """What can be done with the item an answer shows, or with the first one that it lists."""
+        shown = operation.answer
+        if not isinstance(shown, views.Item | views.Page):
+            return
+        resource = shown.resource
+        place = f"/{resource.collection}/0" if isinstance(shown, views.Page) else ""
+        item = f"$response.body#{place}/{resource.ident}"
+        ways = {one.idents for one in self.operations if one.path[0] == resource.collection}
+        for one in self.operations:
+            if one.idents and one.idents in ways:
+                name = _operation_id(one)
+                yield name, {"operationId": name, "parameters": {f"path.{one.idents[0]}": item}}
 
     def _schema(self, operation: Operation) -> Schema | None:
         shown = operation.answer
@@ -194,8 +216,12 @@ def _query(name: str, resource: Resource | None) -> tuple[Schema, str]:
     return _QUERY[name]
 
 
+def _operation_id(operation: Operation) -> str:
+    return operation.rule.replace(":", "_")
+
+
 def _title(operation: Operation) -> str:
-    return "".join(word.capitalize() for word in operation.rule.replace(":", "_").split("_"))
+    return "".join(word.capitalize() for word in _operation_id(operation).split("_"))
 
 
 def _reference(kind: str, name: str) -> dict[str, str]:
