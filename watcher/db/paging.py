@@ -8,7 +8,7 @@ come or go between two requests neither repeat nor hide others.
 No index answers a statement by itself where nulls go first, a value repeats, or the values are
 another table's. So the order is cut into windows that an index does answer: the rest of the
 marker's value, the values after it, the nulls; and of another table's values the next one, the
-next few, four times as many, and so on. A page takes windows until it is full.
+next few, four times as many, and so on to a bound. A page takes windows until it is full.
 
 MariaDB is told the index where rows are not filtered as well: it would rather read all of a table
 and sort it, and to go on after a marker it would read all rows of the marker's value.
@@ -31,8 +31,11 @@ from sqlalchemy.orm import Session
 from watcher.core.errors import Invalid
 from watcher.db.models import Base, WithName
 
-_GROUPS = (1, 4, 16, 64, 256, 1024)
-"""How many values of another table one window after the other takes."""
+_GROUPS = (1, 4, 16, 64, *[256] * 4)
+"""How many values of another table one window after the other takes, before it takes all others.
+
+With a thousand at once PostgreSQL would rather read the whole table.
+"""
 
 
 def windows(

@@ -62,7 +62,7 @@ HOST = {"hostname": _when(I % 4 > 0, _named("host-", I % 50))}
 TEMPLATE = {
     "name": _named("template-", I),
     "description": _when(I % 2 == 0, _named("about ", I % 1000)),
-    "strategy_id": _when(I % 3 > 0, 1 + (I + GOALS) % STRATEGIES),
+    "strategy_id": _when(I % 3 > 0, 1 + I // 11 % STRATEGIES),
     "scope": literal("[]"),
     "default_parameters": literal("{}"),
 }
@@ -82,7 +82,7 @@ AUDIT = {
 }
 PLAN = {
     "audit_id": I,
-    "strategy_id": 1 + I % STRATEGIES,
+    "strategy_id": 1 + I // 13 % STRATEGIES,
     "state": case(PLAN_STATES, value=I % 10, else_="SUCCEEDED"),
     "global_efficacy": literal("[]"),
     "epoch": literal(0),

@@ -44,7 +44,7 @@ SORTED_TOO = {
 }
 READ, SORTED, MS = 40 * PAGE, 5 * PAGE, 300.0
 """What a page may cost: it is shown with related rows, and a window may be half wanted."""
-FILTERED_READ, FILTERED_SORTED = 60 * PAGE, 15 * PAGE
+FILTERED_READ, FILTERED_SORTED = 120 * PAGE, 15 * PAGE
 """The same with a filter: a tenth of all rows may fit, and have to be looked at."""
 SHOW_READ, SHOW_MS = 40, 30.0
 TRIES = 3
