@@ -191,12 +191,13 @@ def random_world(seed: int, hosts: int, instances: int) -> Cluster:
 
 
 READ_OF_HOSTS = {
-    Metric.HOST_OUTLET_TEMP: (20.0, 8.0, 20.0),
-    Metric.HOST_INLET_TEMP: (20.0, 0.0, 20.0),
+    Metric.HOST_OUTLET_TEMP: (20.0, 8.0, None),
+    Metric.HOST_INLET_TEMP: (20.0, 0.0, None),
     Metric.HOST_POWER: (400.0, 20.0, 200.0),
     Metric.HOST_AIRFLOW: (100.0, 150.0, 700.0),
 }
-"""What is read of a host: without work, more for each thread in use, and with broken fans."""
+"""What is read of a host: without work, more for each thread in use; with broken fans, if that
+makes a difference."""
 
 
 def random_metrics(
@@ -238,7 +239,8 @@ def _column(cluster: Cluster, query: Query, seed: int, part_lost: float) -> Any:
         carried = np.bincount(instances.host[placed], busy, minlength=len(hosts))
         base, slope, with_broken_fans = READ_OF_HOSTS[query.metric]
         broken = np.array([int(one[:8], 16) % 7 == 0 for one in hosts.uuid], dtype=np.bool_)
-        return np.where(broken, with_broken_fans, base + slope * carried)
+        broken &= with_broken_fans is not None
+        return np.where(broken, with_broken_fans or 0.0, base + slope * carried)
     if query.metric is Metric.INSTANCE_CPU_STEAL:
         return np.where(lost, np.nan, 40 * chance.beta(0.5, 3.0, len(instances)))
     if query.metric is Metric.INSTANCE_L3_CACHE_USAGE:

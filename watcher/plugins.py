@@ -141,7 +141,9 @@ def planner(name: str, conf: cfg.ConfigOpts) -> protocols.Planner:
         factory = planners()[name]
     except KeyError:
         raise NotFound("Planner plugin", name) from None
-    return build(factory, conf[f"{PLANNERS}.{name}"])
+    # A group without options is not there.
+    values = conf[f"{PLANNERS}.{name}"] if hasattr(factory, "Options") else {}
+    return build(factory, values)
 
 
 def build(factory: Any, values: Mapping[str, Any]) -> Any:

@@ -89,7 +89,7 @@ url = postgresql://postgres@{address}:{database}/gnocchi
 [metricd]
 workers = 1
 metric_processing_delay = 1
-metric_reporting_delay = 0
+metric_reporting_delay = -1
 """
 
 GNOCCHI_API = """\

@@ -3,15 +3,18 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.plans import LIVELY, moves, overlapped
 from tests.worlds import worlds
+from watcher import plugins
 from watcher.core.cluster import Cluster
 from watcher.core.constraints import Constraints, migrates
 from watcher.core.errors import ImpossiblePlan
 from watcher.core.placement import Placement
+from watcher.core.plan import Plan
 from watcher.core.solution import (
     MIGRATE,
     Action,
@@ -27,6 +30,11 @@ from watcher.planners.weight import Weight
 
 CLUSTERS = st.one_of(LIVELY, LIVELY, worlds(min_hosts=2))
 LAW = settings(max_examples=100, deadline=None)
+PLANNERS = pytest.mark.parametrize("planner", sorted(plugins.planners()))
+
+
+def order(planner: str, solution: Solution, cluster: Cluster) -> Plan:
+    return plugins.planners()[planner]().order(solution, cluster)
 
 
 def shuffled_moves(cluster: Cluster, seed: int) -> list[Action]:
@@ -55,12 +63,15 @@ def shuffled_moves(cluster: Cluster, seed: int) -> list[Action]:
     return actions
 
 
+@PLANNERS
 @LAW
 @given(cluster=CLUSTERS, seed=st.integers(0, 1000))
-def test_a_plan_is_safe_however_its_actions_overlap(cluster: Cluster, seed: int) -> None:
+def test_a_plan_is_safe_however_its_actions_overlap(
+    planner: str, cluster: Cluster, seed: int
+) -> None:
     solution = Solution(tuple(shuffled_moves(cluster, seed)))
     try:
-        plan = Weight().order(solution, cluster)
+        plan = order(planner, solution, cluster)
     except ImpossiblePlan:
         return
     plan.replay(cluster)
@@ -93,14 +104,17 @@ def test_every_action_comes_once_and_a_broken_up_move_ends_where_it_should(
     assert all(parent < place for place, many in enumerate(plan.parents) for parent in many)
 
 
+@PLANNERS
 @LAW
 @given(cluster=CLUSTERS, seed=st.integers(0, 1000))
-def test_the_same_solution_gives_the_same_answer(cluster: Cluster, seed: int) -> None:
+def test_the_same_solution_gives_the_same_answer(
+    planner: str, cluster: Cluster, seed: int
+) -> None:
     solution = Solution(tuple(shuffled_moves(cluster, seed)))
 
     def answer() -> object:
         try:
-            return Weight().order(solution, cluster)
+            return order(planner, solution, cluster)
         except ImpossiblePlan as error:
             return str(error)
 

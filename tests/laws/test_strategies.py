@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for every registered strategy on every cluster."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ CASES = pytest.mark.parametrize(
 )
 CLUSTERS = st.one_of(LIVELY, LIVELY, worlds(min_hosts=1))
 SEEDS = st.integers(0, 5)
-LAW = settings(max_examples=25, deadline=None)
+LAW = settings(max_examples=200 if os.environ.get("WATCHER_LONG") else 15, deadline=None)
 
 
 def of_goal(*goals: str) -> Any:

@@ -61,6 +61,13 @@ def test_ours_are_found_in_alphabetical_order():
     assert {"migrate", "nop"} <= set(plugins.actions())
 
 
+def test_every_planner_can_be_built_from_the_configuration():
+    conf = config.load(cfg.ConfigOpts(), [])
+    assert {plugins.planner(name, conf).name for name in plugins.planners()} == {
+        *("weight", "workload_stabilization", "node_resource_consolidation"),
+    }
+
+
 def test_a_plugin_that_cannot_be_imported_is_left_out_with_one_line(tmp_path, caplog):
     with installed(tmp_path, "import no_such_module", watcher_strategies={"lost": "Lost"}):
         assert "lost" not in plugins.strategies()

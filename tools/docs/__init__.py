@@ -18,6 +18,7 @@ def pages() -> dict[str, str]:
         **lifecycles.pages(),
         "goals.rst": plugins.goals(),
         "strategies.rst": plugins.strategies(),
+        **plugins.strategy_parts(),
         "planners.rst": plugins.planners(),
         "actions.rst": plugins.actions(),
         "metrics.rst": plugins.metrics(),

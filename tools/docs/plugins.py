@@ -64,6 +64,48 @@ def strategies() -> str:
     return rst.page("strategies", "Strategies", *parts)
 
 
+def strategy_parts() -> dict[str, str]:
+    """What the page of each strategy includes: its parameters and metrics; and who serves what."""
+    parts = {
+        f"strategy_{name}.inc": "\n".join(
+            (
+                f"Name: {rst.code(name)}. Goal: :ref:`{one.goal} <goal-{one.goal}>`. Planner:"
+                f" {rst.code(one.planner)}.\n",
+                _parameters(schema(one.parameters)) or "It takes no parameters.\n",
+                _metrics(one),
+            )
+        )
+        for name, one in plugins.strategies().items()
+    }
+    rows = [
+        (
+            f":ref:`{goal.display_name} <goal-{name}>`",
+            ", ".join(
+                f":ref:`{one.name} <strategy-{one.name}>`"
+                for one in plugins.strategies().values()
+                if one.goal == name
+            )
+            or "none in this release",
+        )
+        for name, goal in plugins.goals().items()
+    ]
+    return {**parts, "goals_strategies.inc": rst.table(("Goal", "Strategies"), rows, "30 70")}
+
+
+def _metrics(strategy: Any) -> str:
+    """The metrics it asks for by default, and which of them it cannot do without."""
+    if schema(strategy.parameters).get("required"):
+        return ""
+    asked = strategy.queries(strategy.parameters())
+    # A metric may be asked for twice, of two periods.
+    needed = {one.metric: one.required for one in reversed(asked)}
+    rows = [
+        (rst.code(one.public_name), rst.text(one.unit), "yes" if needed[one] else "no")
+        for one in sorted(needed, key=lambda metric: metric.public_name)
+    ]
+    return rst.table(("Metric", "Unit", "Required"), rows) or "It needs no metric.\n"
+
+
 def _parameters(spec: Mapping[str, Any]) -> str:
     rows = [
         (rst.code(name), _kind(rule), _default(rule, required), _meaning(rule))

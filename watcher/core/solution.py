@@ -48,7 +48,7 @@ class Solution:
     shown as extra indicators (lower bounds, gaps). ``notes`` say in sentences why, and why not
     more; the shell logs them and puts the first into a status_message when nothing is to be done.
     ``imaginary`` ones are about instances and hosts that no cloud needs to have: their moves are
-    not judged by the cluster, and the actions find nothing to do.
+    not judged by the cluster when they are planned, and the plan is refused when it is started.
     ``limits`` are on what runs at the same time (``watcher.solvers.lanes``).
     """
 

@@ -63,7 +63,9 @@ def work(cluster: Cluster, use: Use) -> Floats:
 class Cooling:
     """A placement in which work has a limit per host, and the search for what to move.
 
-    ``placement`` starts as the cluster is; ``expected`` tells the readings after what was moved.
+    Only ``targets`` take work, and only they are learned from: what a broken host shows does not
+    follow its work. ``placement`` starts as the cluster is; ``expected`` tells the readings after
+    what was moved.
     """
 
     def __init__(
@@ -73,27 +75,30 @@ class Cooling:
         homes = cluster.instances.host
         placed = homes != UNPLACED
         self._before = np.bincount(homes[placed], amounts[placed], minlength=len(readings.value))
-        self._slope = self._slopes()
+        self._slope = self._slopes(targets)
         room = (readings.threshold - _STRICTLY - readings.value) / self._slope
         limit = np.where(np.isnan(room), 0.0, self._before + room)
         load = Load("work below the threshold", amounts, limit, np.zeros(len(limit)))
         self.placement = Placement(cluster, [load])
         self.constraints = Constraints(self.placement, targets & ~np.isnan(readings.value))
 
-    def _slopes(self) -> Floats:
+    def _slopes(self, sound: Bools) -> Floats:
         """By how much each host's reading rises with a unit of work; always above 0."""
-        value, base = self.readings.value, self.readings.base.copy()
+        value = np.where(sound, self.readings.value, np.nan)
+        base = self.readings.base.copy()
         idle = np.zeros(len(value))
         unknown = np.isnan(base)
         if not np.isnan(value).all():
             coolest = int(np.nanargmin(value))
             base[unknown], idle[unknown] = value[coolest], self._before[coolest]
         rise, worked = value - base, self._before - idle
-        told = np.nan_to_num(rise) > 0
-        told &= worked > 0
-        total = float(worked[told].sum())
-        mean = max(float(rise[told].sum()) / total if total > 0 else 1.0, _STRICTLY)
-        own = np.divide(rise, worked, out=np.full(len(rise), mean), where=told)
+        known = ~np.isnan(rise) & (worked > 0)
+        total = float(worked[known].sum())
+        mean = float(np.maximum(rise[known], 0.0).sum()) / total if total > 0 else 1.0
+        mean = max(mean, _STRICTLY)
+        own = np.divide(
+            rise, worked, out=np.full(len(rise), mean), where=known & (np.nan_to_num(rise) > 0)
+        )
         # A host that is to cool is judged by itself, one that is to take work with caution.
         slopes: Floats = np.where(self.readings.hot, own, np.maximum(own, mean))
         return slopes
@@ -127,12 +132,20 @@ class Cooling:
         placement = self.placement
         while left is None or moved < left:
             excess = placement.used[host, _WORK] - placement.limit[host, _WORK]
+            if excess <= 0:
+                break
             rows = placement.rows_on(host)
-            rows = rows[movable[rows] & (placement.demand[rows, _WORK] > 0)]
-            if excess <= 0 or not self._first_that_fits(rows, excess):
+            amounts = placement.demand[rows, _WORK]
+            rows = rows[movable[rows] & (amounts > 0) & (amounts <= self._most())]
+            if not self._first_that_fits(rows, excess):
                 break
             moved += 1
         return moved
+
+    def _most(self) -> float:
+        """The most work that any target may still take."""
+        free = self.placement.limit[:, _WORK] - self.placement.used[:, _WORK]
+        return float(free[self.constraints.targets].max(initial=0.0))
 
     def _first_that_fits(self, rows: Ints, excess: float) -> bool:
         amounts = self.placement.demand[rows, _WORK]

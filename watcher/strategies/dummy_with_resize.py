@@ -28,8 +28,9 @@ class DummyWithResize:
     """What a plan with migrations and a resize looks like, without touching anything.
 
     Two ``nop``, a ``sleep`` of 5 seconds, two live migrations from host ``compute2`` to
-    ``compute3`` and a resize to flavor ``x2``, all of instances that no cloud has. When the plan
-    is started these three actions are SKIPPED, because their instances are gone.
+    ``compute3`` and a resize to flavor ``x2``, all of instances that no cloud has. The plan is to
+    be looked at: when it is started it becomes FAILED, because its migrations do not fit the
+    cloud.
     """
 
     name: ClassVar[str] = "dummy_with_resize"

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from watcher.core.answers import migrations
-from watcher.core.cluster import UNPLACED, VCPUS, Bools, Cluster, Floats, InstanceState, Ints
+from watcher.core.cluster import UNPLACED, VCPUS, Bools, Cluster, InstanceState, Ints
 from watcher.core.constraints import LIVE, Constraints, migrates, movable
 from watcher.core.errors import NoMetrics
 from watcher.core.loads import answered, cpu_use
@@ -123,6 +123,9 @@ class _Case:
         self.steal = answered(cluster, metrics, steal)
         self.cached = ~np.isnan(self.now) & ~np.isnan(self.then)
         self.measured = self.cached | ~np.isnan(self.steal)
+        # By how much the part of the cache grew, and from what on that is too much.
+        self.grown = np.nan_to_num(self.now - self.then)
+        self.part = parameters.cache_threshold / 100.0 * np.nan_to_num(self.then)
         self.use = cpu_use(cluster, metrics, cpu)
         self.placement = Placement(cluster, [self.use.cautious_load("cpu load")])
         self.disturbed = self._disturbed()
@@ -130,15 +133,10 @@ class _Case:
     def _disturbed(self) -> Bools:
         runs = self.cluster.instances.host != UNPLACED
         runs &= self.cluster.instances.state == InstanceState.ACTIVE
-        fell = self.cached & (100.0 * (self.then - self.now) > self._part())
+        fell = self.cached & (-self.grown > self.part)
         waits = ~self.cached & (np.nan_to_num(self.steal) >= self.parameters.steal_threshold)
         disturbed: Bools = runs & (fell & (self.then > 0) | waits)
         return disturbed
-
-    def _part(self) -> Floats:
-        """``cache_threshold`` percent of what each instance had of the cache."""
-        part: Floats = self.parameters.cache_threshold * np.nan_to_num(self.then)
-        return part
 
     def solve(self) -> list[Pair]:
         """Move a noisy instance off each host with a disturbed one, the most important first."""
@@ -163,11 +161,11 @@ class _Case:
 
     def _noisy(self, row: int, may_move: Bools) -> Ints:
         """The neighbours that disturb this instance and may be moved, the noisiest first."""
-        rows = self.placement.rows_on(int(self.cluster.instances.host[row]))
+        rows = self.cluster.rows_on(int(self.cluster.instances.host[row]))
         rows = rows[may_move[rows] & (self.priority[rows] < self.priority[row])]
         if self.cached[row]:
-            noise = np.nan_to_num(self.now - self.then)
-            rows = rows[self.cached[rows] & (100.0 * noise[rows] > self._part()[rows])]
+            noise = self.grown
+            rows = rows[self.cached[rows] & (noise[rows] > self.part[rows])]
         else:
             noise = self.placement.demand[:, 3]
             rows = rows[noise[rows] > 0]

@@ -148,3 +148,14 @@ def test_the_hottest_comes_first() -> None:
     cluster = three().cluster()
     found = readings(cluster, {"hot": 40.0, "mild": 50.0, "cool": 20.0})
     assert [str(cluster.hosts.name[row]) for row in found.order] == ["mild", "hot"]
+
+
+def test_a_host_that_is_no_target_teaches_nothing() -> None:
+    """Its reading does not follow its work: it would make all others look steep."""
+    built = world().host("broken").runs("a").runs("b").host("cool").runs("c")
+    cluster = built.cluster()
+    amounts = cluster.instances.demand[:, 0] * 0.1
+    sound = np.array([name != "broken" for name in cluster.hosts.name])
+    cooling = Cooling(cluster, amounts, readings(cluster, {"broken": 90.0, "cool": 20.0}), sound)
+    cooling.run(movable(cluster)[0], ~sound)
+    assert len(cooling.placement.moves()) == 2
