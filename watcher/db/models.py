@@ -298,7 +298,7 @@ class Lock(Base):
 
     __tablename__ = "locks"
 
-    name: Mapped[str] = mapped_column(String(20), unique=True)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
 
 
 class ActionDescription(Base):

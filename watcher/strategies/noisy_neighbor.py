@@ -84,9 +84,10 @@ class NoisyNeighbor:
         queries = self.queries(parameters)
         case = _Case(cluster, metrics, queries, parameters)
         if not case.measured.any() and len(cluster.instances):
+            said = ("", *metrics.notes)
             raise NoMetrics(
                 "neither metric instance_l3_cache_usage nor metric instance_cpu_steal is measured"
-                " for any instance; check that the agents write one of them to the data source"
+                f" for any instance; check that the agents write one of them{'; '.join(said)}"
             )
         pairs = case.solve()
         moves = migrations(cluster, case.placement.moves())

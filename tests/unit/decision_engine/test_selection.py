@@ -73,13 +73,13 @@ def test_a_wrong_default_is_told_with_the_right_names(vendor, tmp_path, wrong):
 
 def test_when_none_can_run_it_is_told_what_each_lacks(tmp_path):
     with pytest.raises(Invalid) as told:
-        chosen(tmp_path, "server_consolidation", UNMAPPED)
-    assert "vm_workload_consolidation needs metric instance_cpu_usage" in str(told.value)
+        chosen(tmp_path, "thermal_optimization", UNMAPPED)
+    assert "outlet_temperature needs metric host_outlet_temp" in str(told.value)
     with pytest.raises(Invalid, match="host_maintenance needs parameter maintenance_node"):
         chosen(tmp_path, "cluster_maintaining")
 
 
 def test_a_goal_without_strategies_is_told():
     conf = config.load(cfg.ConfigOpts(), [])
-    with pytest.raises(Invalid, match="goal saving_energy can run: none installed"):
-        choose("saving_energy", DataSources(conf), conf)
+    with pytest.raises(Invalid, match="goal unheard_of can run: none installed"):
+        choose("unheard_of", DataSources(conf), conf)

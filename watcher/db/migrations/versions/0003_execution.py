@@ -37,7 +37,7 @@ def upgrade() -> None:
     )
     locks = create(
         "locks",
-        sa.Column("name", sa.String(20), nullable=False),
+        sa.Column("name", sa.String(63), nullable=False),
         sa.UniqueConstraint("name", name="uq_locks_name"),
     )
     now = timeutils.utcnow()
