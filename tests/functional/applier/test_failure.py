@@ -30,7 +30,7 @@ def test_after_a_failure_a_plan_goes_on_or_ends(
     if by == "option":
         lab.conf.set_override("on_failure", on_failure, "watcher_applier")
     own = {"on_failure": on_failure} if by == "plan" else {}
-    actions = (broken(), nop("child"), sleep(1.0), nop("other"))
+    actions = (broken(), nop("child"), sleep(3.0), nop("other"))
     uuid = lab.plan(*actions, parents=[[], [0], [], [2]], **own)
     assert lab.run(uuid).state == "FAILED"
     assert lab.states(uuid) == states
