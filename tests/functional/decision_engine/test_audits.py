@@ -153,7 +153,7 @@ def test_a_plan_that_cannot_be_carried_out_is_never_recorded(watcher):
 
 def test_an_unknown_type_of_action_is_told(watcher):
     said = fails(watcher, "vendor", "v_dances")
-    assert said.startswith("there is no action type dance; there are change_nova_service_state, ")
+    assert said.startswith("there is no action type dance; there are change_node_power_state, ")
 
 
 def test_a_planner_that_is_not_installed_is_told(watcher):
