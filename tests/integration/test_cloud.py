@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cloud.api import Cloud, Json
-from tests.cloud.process import wait_for
+from tests.cloud.process import pause, wait_for
 
 
 def server_on(cloud: Cloud, host: str) -> Json:
@@ -18,7 +18,13 @@ def newest_migration(cloud: Cloud, server_id: str) -> int:
 
 
 def failed_events(cloud: Cloud, server_id: str) -> str:
-    return " ".join(row["details"] for row in cloud.events(server_id) if row["result"] == "Error")
+    """What went wrong; Nova writes it a moment after the server is at rest again."""
+    for _look in range(50):
+        wrong = [row for row in cloud.events(server_id) if row["result"] == "Error"]
+        if wrong:
+            break
+        pause(0.2)
+    return " ".join(row["details"] for row in wrong)
 
 
 def test_six_hosts_hold_twenty_servers_spread_evenly(cloud: Cloud) -> None:
