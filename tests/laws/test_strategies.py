@@ -15,6 +15,7 @@ from tests.worlds import World, random_records, worlds
 from watcher.core.cluster import Cluster
 from watcher.core.constraints import Constraints, judgeable, touchable
 from watcher.core.metrics import Metrics
+from watcher.core.protocols import models_of
 from watcher.core.records import assemble
 from watcher.core.solution import (
     CHANGE_SERVICE_STATE,
@@ -25,7 +26,9 @@ from watcher.core.solution import (
 )
 from watcher.strategies.noisy_neighbor import NoisyNeighbor
 
-STRATEGIES = registered()
+ONE_HOST = World().host("c1").cluster()
+STRATEGIES = [one for one in registered() if not models_of(one, parameters_for(one, ONE_HOST))]
+"""Those that read compute only, as these clusters are."""
 IMAGINARY = {"dummy_with_resize"}
 """Its instances are in no cluster."""
 CASES = pytest.mark.parametrize(

@@ -56,6 +56,6 @@ def create(table: str, *columns: sa.schema.SchemaItem) -> sa.Table:
         sa.Column("deleted_at", MOMENT, nullable=True),
         sa.Column("deleted", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
-        mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
     )
