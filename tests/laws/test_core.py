@@ -38,8 +38,8 @@ json_values = st.recursive(
 
 
 def all_records(cluster):
-    hosts = [records.host_record(cluster, row) for row in range(len(cluster.hosts))]
-    instances = [records.instance_record(cluster, row) for row in range(len(cluster.instances))]
+    hosts = records.host_records(cluster, list(range(len(cluster.hosts))))
+    instances = records.instance_records(cluster, list(range(len(cluster.instances))))
     return hosts, instances, cluster.groups
 
 

@@ -5,20 +5,31 @@ Fields have the names and units of the records of ``watcher.core.records``. News
 the snapshot does not know is passed over; the next collection brings it.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from watcher.core.cluster import UNPLACED, Cluster, Hosts, Instances, Ints, Words, frozen, words
+from watcher.core.cluster import (
+    UNPLACED,
+    Bools,
+    Cluster,
+    Hosts,
+    Instances,
+    Ints,
+    Words,
+    frozen,
+    words,
+)
 from watcher.core.records import (
     HostRecord,
     InstanceRecord,
     host_columns,
-    host_record,
+    host_records,
     instance_columns,
-    instance_record,
+    instance_records,
 )
 
 
@@ -86,6 +97,9 @@ def apply(cluster: Cluster, changes: Sequence[Change]) -> Cluster:
 
 def _hosts(cluster: Cluster, changes: Sequence[HostChange]) -> Hosts:
     table, rows = cluster.hosts, cluster.hosts.row_by_name
+    wanted = {one.name for one in changes if isinstance(one, HostChanged)}
+    known_rows = [rows[name] for name in wanted if name in rows]
+    before = {one.name: one for one in host_records(cluster, known_rows)}
     final: dict[str, HostRecord | None] = {}
     for change in changes:
         match change:
@@ -94,9 +108,7 @@ def _hosts(cluster: Cluster, changes: Sequence[HostChange]) -> Hosts:
             case HostRemoved(name):
                 final[name] = None
             case HostChanged(name, given):
-                known = final.get(name)
-                if name not in final and name in rows:
-                    known = host_record(cluster, rows[name])
+                known = final[name] if name in final else before.get(name)
                 if known is not None:
                     final[name] = known._replace(**given)
     records = sorted(record for record in final.values() if record is not None)
@@ -111,7 +123,8 @@ def _instances(
 ) -> Instances:
     # One search in the sorted column: the dict of 100,000 uuids would cost more than the batch.
     wanted = sorted({one.uuid for one in changes if isinstance(one, InstanceChanged)})
-    rows = dict(zip(wanted, _rows(cluster.instances.uuid, words(wanted)).tolist(), strict=True))
+    rows = _rows(cluster.instances.uuid, words(wanted))
+    before = {one.uuid: one for one in instance_records(cluster, rows[rows >= 0])}
     final: dict[str, InstanceRecord | None] = {}
     for change in changes:
         match change:
@@ -120,9 +133,7 @@ def _instances(
             case InstanceRemoved(uuid):
                 final[uuid] = None
             case InstanceChanged(uuid, given):
-                known = final.get(uuid)
-                if uuid not in final and rows[uuid] >= 0:
-                    known = instance_record(cluster, rows[uuid])
+                known = final[uuid] if uuid in final else before.get(uuid)
                 if known is not None:
                     final[uuid] = known._replace(**given)
     groups = {group.uuid: index for index, group in enumerate(cluster.groups)}
@@ -131,39 +142,66 @@ def _instances(
     return _merged(table, part, [uuid for uuid, record in final.items() if record is None])
 
 
+def _edges(uuids: Words, wanted: Words) -> tuple[Ints, Bools]:
+    """Where in a sorted column each wanted uuid is or would be, and whether it is there."""
+    edges = np.searchsorted(uuids, wanted)
+    if not len(uuids):
+        return edges, np.zeros(len(wanted), dtype=np.bool_)
+    return edges, uuids[np.minimum(edges, len(uuids) - 1)] == wanted
+
+
 def _rows(uuids: Words, wanted: Words) -> Ints:
     """The row of each wanted uuid in a sorted column, -1 where it has none."""
-    if not len(uuids):
-        return np.full(len(wanted), -1)
-    rows = np.minimum(np.searchsorted(uuids, wanted), len(uuids) - 1)
-    return np.where(uuids[rows] == wanted, rows, -1)
+    edges, there = _edges(uuids, wanted)
+    return np.where(there, edges, -1)
 
 
 def _merged(table: Table, part: Table, gone: Sequence[str]) -> Table:
     """The table without the rows of ``gone``, and with those of ``part`` replaced or inserted."""
     if not len(table):
         return part
-    rows = _rows(table.uuid, part.uuid)
-    known, new = rows >= 0, rows < 0
+    rows, known = _edges(table.uuid, part.uuid)
+    new = ~known
     lost = _rows(table.uuid, words(sorted(gone)))
-    lost = lost[lost >= 0]
-    kept = np.delete(np.arange(len(table)), lost)
-    between = np.searchsorted(table.uuid, part.uuid[new])
-    # The old row that each row comes from, -1 for a new one; and where each row of part ends up.
-    order = np.insert(kept, between - np.searchsorted(lost, between), -1)
-    place = np.empty(len(part), dtype=np.int64)
-    place[new] = np.flatnonzero(order < 0)
-    place[known] = np.flatnonzero(order >= 0)[np.searchsorted(kept, rows[known])]
+    kept = np.ones(len(table), dtype=np.bool_)
+    kept[lost[lost >= 0]] = False
+    # Where each row of the old table, and each of part, is in the new one.
+    after = np.cumsum(kept) - 1
+    inserted = np.cumsum(new)
+    place = np.append(after + 1, 0)[rows - 1] + inserted - 1
+    place[known] = after[rows[known]] + inserted[known]
+    old = np.ones(after[-1] + 1 + new.sum(), dtype=np.bool_)
+    old[place[new]] = False
+    same_rows = old.all() and kept.all()
+    moved = [] if same_rows else _runs(kept, old)
     columns: dict[str, Any] = {}
     for name in (field.name for field in fields(table)):
-        column, values = getattr(table, name), getattr(part, name)
+        column: Any = getattr(table, name)
+        values = getattr(part, name)
         taken = new if name in _SCOPE else np.ones_like(new)
-        if new.any() or len(kept) < len(table):
-            column = column[order]
-        elif (column[rows[taken]] != values[taken]).any():
+        if not same_rows:
+            grown = np.empty((len(old), *column.shape[1:]), dtype=column.dtype)
+            for source, target in moved:
+                grown[target] = column[source]
+            column = grown
+        elif (column[place[taken]] != values[taken]).any():
             column = column.copy()
         else:
             continue
         column[place[taken]] = values[taken]
         columns[name] = frozen(column)
     return replace(table, **columns)
+
+
+def _runs(kept: Bools, old: Bools) -> list[tuple[slice, slice]]:
+    """Which stretches of the old rows become which of the new ones.
+
+    Copying neighbours together is three times as fast as copying the same rows one by one.
+    """
+    sources, targets = np.flatnonzero(kept), np.flatnonzero(old)
+    breaks = np.flatnonzero((np.diff(sources) != 1) | (np.diff(targets) != 1)) + 1
+    edges = [0, *breaks.tolist(), len(sources)] if len(sources) else []
+    return [
+        (slice(sources[begin], sources[end - 1] + 1), slice(targets[begin], targets[end - 1] + 1))
+        for begin, end in itertools.pairwise(edges)
+    ]

@@ -115,6 +115,9 @@ def assemble(
     )
 
 
+_WORDS = [state.public for state in InstanceState]
+
+
 def host_columns(records: Sequence[HostRecord]) -> Hosts:
     """The columns of hosts in the order given."""
     columns = _transpose(HostRecord, records)
@@ -189,67 +192,60 @@ def instance_columns(
     )
 
 
-def host_record(cluster: Cluster, row: int) -> HostRecord:
-    """The record that ``assemble`` makes this row of, but for its scope."""
+def host_records(cluster: Cluster, rows: Ints | list[int]) -> list[HostRecord]:
+    """The records that ``assemble`` makes these rows of, but for their scope."""
     hosts = cluster.hosts
-    vcpus, memory_mb, disk_gb = hosts.total[row].tolist()
-    vcpus_reserved, memory_mb_reserved, disk_gb_reserved = hosts.reserved[row].tolist()
-    vcpus_ratio, memory_ratio, disk_ratio = hosts.ratio[row].tolist()
-    most = hosts.max_unit[row].tolist()
-    return HostRecord(
-        uuid=hosts.uuid[row],
-        name=hosts.name[row],
-        vcpus=vcpus,
-        memory_mb=memory_mb,
-        disk_gb=disk_gb,
-        vcpus_reserved=vcpus_reserved,
-        memory_mb_reserved=memory_mb_reserved,
-        disk_gb_reserved=disk_gb_reserved,
-        vcpus_ratio=vcpus_ratio,
-        memory_ratio=memory_ratio,
-        disk_ratio=disk_ratio,
-        up=bool(hosts.up[row]),
-        enabled=bool(hosts.enabled[row]),
-        disabled_reason=hosts.disabled_reason[row],
-        zone=hosts.zone[row],
-        aggregates=hosts.aggregates[row],
-        hypervisor_type=hosts.hypervisor_type[row],
-        hypervisor_version=int(hosts.hypervisor_version[row]),
-        cpu=hosts.cpu[row],
-        traits=hosts.traits[row],
-        aggregate_metadata=hosts.aggregate_metadata[row],
-        max_unit=None if most == hosts.total[row].tolist() else tuple(most),
-        held=tuple(hosts.held[row].tolist()),
-        known=bool(hosts.known[row]),
+    total, most = hosts.total[rows].tolist(), hosts.max_unit[rows].tolist()
+    columns = zip(
+        hosts.uuid[rows].tolist(),
+        hosts.name[rows].tolist(),
+        *hosts.total[rows].T.tolist(),
+        *hosts.reserved[rows].T.tolist(),
+        *hosts.ratio[rows].T.tolist(),
+        hosts.up[rows].tolist(),
+        hosts.enabled[rows].tolist(),
+        hosts.disabled_reason[rows].tolist(),
+        hosts.zone[rows].tolist(),
+        hosts.aggregates[rows].tolist(),
+        hosts.hypervisor_type[rows].tolist(),
+        hosts.hypervisor_version[rows].tolist(),
+        hosts.cpu[rows].tolist(),
+        hosts.traits[rows].tolist(),
+        hosts.aggregate_metadata[rows].tolist(),
+        [None if m == t else tuple(m) for m, t in zip(most, total, strict=True)],
+        map(tuple, hosts.held[rows].tolist()),
+        hosts.known[rows].tolist(),
+        strict=True,
     )
+    return list(map(HostRecord._make, columns))
 
 
-def instance_record(cluster: Cluster, row: int) -> InstanceRecord:
-    """The record that ``assemble`` makes this row of, but for its scope."""
+def instance_records(cluster: Cluster, rows: Ints | list[int]) -> list[InstanceRecord]:
+    """The records that ``assemble`` makes these rows of, but for their scope."""
     instances = cluster.instances
-    host, group = int(instances.host[row]), int(instances.group[row])
-    vcpus, memory_mb, disk_gb = instances.demand[row].tolist()
-    return InstanceRecord(
-        uuid=instances.uuid[row],
-        name=instances.name[row],
-        host="" if host == UNPLACED else cluster.hosts.name[host],
-        vcpus=vcpus,
-        memory_mb=memory_mb,
-        disk_gb=disk_gb,
-        state=InstanceState(instances.state[row]).public,
-        project_id=instances.project_id[row],
-        metadata=instances.metadata[row],
-        locked=bool(instances.locked[row]),
-        pinned_zone=instances.pinned_zone[row],
-        flavor=instances.flavor[row],
-        extra_specs=instances.extra_specs[row],
-        image_properties=instances.image_properties[row],
-        hints=instances.hints[row],
-        created_at=instances.created_at[row],
-        task_state=instances.task_state[row],
-        domain_name=instances.domain_name[row],
-        group="" if group == NO_GROUP else cluster.groups[group].uuid,
+    names = np.append(cluster.hosts.name, "")
+    groups = [*(group.uuid for group in cluster.groups), ""]
+    columns = zip(
+        instances.uuid[rows].tolist(),
+        instances.name[rows].tolist(),
+        names[instances.host[rows]].tolist(),  # the last one for UNPLACED, which is -1
+        *instances.demand[rows].T.tolist(),
+        [_WORDS[code] for code in instances.state[rows].tolist()],
+        instances.project_id[rows].tolist(),
+        instances.metadata[rows].tolist(),
+        instances.locked[rows].tolist(),
+        instances.pinned_zone[rows].tolist(),
+        instances.flavor[rows].tolist(),
+        instances.extra_specs[rows].tolist(),
+        instances.image_properties[rows].tolist(),
+        instances.hints[rows].tolist(),
+        instances.created_at[rows].tolist(),
+        instances.task_state[rows].tolist(),
+        instances.domain_name[rows].tolist(),
+        [groups[index] for index in instances.group[rows].tolist()],  # and for NO_GROUP
+        strict=True,
     )
+    return list(map(InstanceRecord._make, columns))
 
 
 def _transpose(kind: Any, records: Sequence[Any]) -> dict[str, tuple[Any, ...]]:

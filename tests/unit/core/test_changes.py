@@ -74,12 +74,12 @@ def test_a_move_changes_one_column_and_leaves_the_old_cluster(cluster):
 
 
 def test_all_fields_of_a_record_can_change(cluster):
-    vm3 = records.instance_record(cluster, instance_row(cluster, "vm3"))
+    vm3 = records.instance_records(cluster, [instance_row(cluster, "vm3")])[0]
     news = {"vcpus": 4, "state": "stopped", "metadata": {"a": "b"}, "locked": True}
     news |= {"group": uuid("g1"), "task_state": "deleting", "name": "web"}
     after = apply(cluster, [InstanceChanged(vm3.uuid, news)])
     row = instance_row(after, "vm3")
-    assert records.instance_record(after, row) == vm3._replace(**news)
+    assert records.instance_records(after, [row])[0] == vm3._replace(**news)
     assert after.instances.state[row] == InstanceState.STOPPED
 
 
@@ -106,7 +106,7 @@ def test_of_one_instance_the_last_word_counts(cluster):
 def test_an_instance_that_is_gone_and_back_is_the_new_one(cluster):
     again = instance_record("vm1", "c2", vcpus=5)
     after = apply(cluster, [InstanceRemoved(uuid("vm1")), InstanceAdded(again)])
-    assert records.instance_record(after, instance_row(after, "vm1")) == again
+    assert records.instance_records(after, [instance_row(after, "vm1")]) == [again]
 
 
 def test_news_of_the_unknown_is_passed_over(cluster):
@@ -152,7 +152,8 @@ def test_a_host_made_anew_under_its_name_replaces_the_old_one(cluster):
     anew = host_record("c1", vcpus=3)._replace(uuid=uuid("c1 again"))
     after = apply(cluster, [HostAdded(anew), HostChanged("c1", {"enabled": False})])
     assert sorted(after.hosts.name) == ["c1", "c2"]
-    assert records.host_record(after, host_row(after, "c1")) == anew._replace(enabled=False)
+    (found,) = records.host_records(after, [host_row(after, "c1")])
+    assert found == anew._replace(enabled=False)
 
 
 def test_marks_of_a_scope_stay_on_changed_rows(cluster):
@@ -223,3 +224,10 @@ def test_changes_lead_to_the_same_cluster_as_collecting_anew():
             ours, theirs = getattr(one, field.name), getattr(other, field.name)
             assert (ours == theirs).all(), field.name
             assert ours.dtype == theirs.dtype, field.name
+
+
+def test_everything_can_go_and_something_else_come(cluster):
+    gone = [InstanceRemoved(uuid(name)) for name in ("vm1", "vm2", "vm3")]
+    assert len(apply(cluster, gone).instances) == 0
+    after = apply(cluster, [*gone, InstanceAdded(instance_record("vm9", "c2"))])
+    assert where(after) == {"vm9": "c2"}

@@ -41,8 +41,8 @@ def test_rows_are_sorted_by_uuid():
 
 def test_every_row_gives_its_record_back():
     cluster = assemble(HOSTS, INSTANCES, GROUPS)
-    hosts = [records.host_record(cluster, row) for row in range(len(HOSTS))]
-    instances = [records.instance_record(cluster, row) for row in range(len(INSTANCES))]
+    hosts = records.host_records(cluster, list(range(len(HOSTS))))
+    instances = records.instance_records(cluster, list(range(len(INSTANCES))))
     assert hosts == sorted(HOSTS)
     assert instances == sorted(INSTANCES, key=lambda record: record.uuid)
 
@@ -82,13 +82,13 @@ def test_columns_have_their_types():
 def test_an_instance_on_a_host_nobody_knows_is_on_no_host():
     cluster = assemble([host_record("c1")], [instance_record("vm1", "c9")])
     assert cluster.instances.host.tolist() == [UNPLACED]
-    assert records.instance_record(cluster, 0).host == ""
+    assert records.instance_records(cluster, [0])[0].host == ""
 
 
 def test_an_instance_in_a_group_nobody_knows_is_in_none():
     cluster = assemble([], [instance_record("vm1", group="g9")])
     assert cluster.instances.group.tolist() == [NO_GROUP]
-    assert records.instance_record(cluster, 0).group == ""
+    assert records.instance_records(cluster, [0])[0].group == ""
 
 
 def test_groups_are_sorted_and_instances_point_at_them():
