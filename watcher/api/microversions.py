@@ -27,8 +27,12 @@ SKIP = Version(1, 5)  # PATCH /actions/{uuid}; status_message of audits, plans a
 EXTENDED = Version(1, 6)  # server_pinned_az and server_flavor_extra_specs in the data model
 DEFAULTS = Version(1, 7)  # default_parameters of audit templates
 EXECUTION = Version(1, 8)  # on_failure of audits and plans, undoes of actions, plans retried
+WHY_NOT = Version(1, 9)  # why_not of audits
 
-VERSIONS = (BASE, TIMES, FORCE, DATA_MODEL, WEBHOOKS, SKIP, EXTENDED, DEFAULTS, EXECUTION)
+VERSIONS = (
+    *(BASE, TIMES, FORCE, DATA_MODEL, WEBHOOKS, SKIP, EXTENDED, DEFAULTS, EXECUTION),
+    WHY_NOT,
+)
 LATEST = VERSIONS[-1]
 
 _WORD = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?")

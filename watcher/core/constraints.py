@@ -48,19 +48,25 @@ def judgeable(cluster: Cluster) -> Bools:
     return frozen(~pools_of(cluster).unjudged)
 
 
-def movable(cluster: Cluster) -> tuple[Bools, Words]:
+def movable(cluster: Cluster, kind: str = "") -> tuple[Bools, Words]:
     """The instances a strategy may move to a destination it names, and why not the others.
 
-    The words are '' for an instance that may be moved.
+    With a kind, ``live`` or ``cold``, only those that Nova migrates in this way. The words are ''
+    for an instance that may be moved.
     """
     mask, reasons = touchable(cluster)
     judged = judgeable(cluster)
     reasons, pools = reasons.copy(), pools_of(cluster)
     for row in np.flatnonzero(mask & ~judged):
         reasons[row] = f"only its hypervisor can judge the {pools.why_unjudged(int(row))}"
+    mask = mask & judged
+    if kind:
+        other = ~migrates(cluster, kind)
+        reasons[mask & other] = f"Nova does not migrate it {kind} as it is"
+        mask = mask & ~other
     resting = cluster.instances.resting
-    reasons[mask & judged & resting] = "it was migrated a short time ago (cool_down)"
-    return frozen(mask & judged & ~resting), frozen(reasons)
+    reasons[mask & resting] = "it was migrated a short time ago (cool_down)"
+    return frozen(mask & ~resting), frozen(reasons)
 
 
 def touchable(cluster: Cluster) -> tuple[Bools, Words]:
@@ -135,9 +141,7 @@ class Constraints:
         return np.bincount(homes[homes != UNPLACED], minlength=len(self.cluster.hosts))
 
     def group_allows(self, row: int) -> Bools:
-        """For each host, whether the policy of this instance's server group accepts it there."""
-        if not self.grouped(row):
-            return np.ones(len(self.cluster.hosts), dtype=np.bool_)
+        """For each host, whether the policy of the server group it is in accepts it there."""
         group = self.cluster.groups[int(self.cluster.instances.group[row])]
         beside = self.beside(row)
         here = self.placement.host[row]
@@ -188,14 +192,26 @@ class Constraints:
 
     def why_not(self, row: int) -> Words:
         """For each host, the reason this instance may not be moved there now, or ''."""
+        reasons = self.closed(row).copy()
+        here = self.placement.host[row]
+        if here != UNPLACED:
+            reasons[here] = "it is there already"
+        for reason, refused in self.full(np.array([row]), np.arange(len(reasons))):
+            reasons[refused[0] & (reasons == "")] = reason
+        return frozen(reasons)
+
+    def closed(self, row: int) -> Words:
+        """For each host, the reason it is closed to this instance whatever room there is, or ''.
+
+        Its own host is judged like the others. Without a server group the same for a whole pool.
+        """
         reasons = words([""] * len(self.cluster.hosts)).copy()
-        for reason, refused in self._refusals(row):
+        for reason, refused in self._closings(row):
             reasons[refused & (reasons == "")] = reason
         return frozen(reasons)
 
-    def _refusals(self, row: int) -> Iterator[tuple[str, Bools]]:
-        hosts, placement = self.cluster.hosts, self.placement
-        yield "it is there already", np.arange(len(hosts)) == placement.host[row]
+    def _closings(self, row: int) -> Iterator[tuple[str, Bools]]:
+        hosts = self.cluster.hosts
         yield "down", ~hosts.up
         yield "disabled", ~hosts.enabled & ~self.targets
         yield "not read completely", ~hosts.known
@@ -205,12 +221,16 @@ class Constraints:
         if self.grouped(row):
             policy = self.cluster.groups[int(self.cluster.instances.group[row])].policy
             yield f"against its server group's policy {policy}", ~self.group_allows(row)
-        demand = placement.demand[row]
-        over = (placement.used + demand > placement.limit) & (demand > 0)
+
+    def full(self, rows: Ints, hosts: Ints) -> Iterator[tuple[str, Bools]]:
+        """Each reason for want of room, and to which instances x hosts it applies now."""
+        placement = self.placement
         for column, name in enumerate(placement.names):
-            yield f"not enough {name} left", over[:, column]
-            beyond = (demand[column] > placement.largest[:, column]) & (demand[column] > 0)
-            yield f"more {name} than the host gives to one instance", beyond
+            demand = placement.demand[rows, column][:, None]
+            over = placement.used[hosts, column] + demand > placement.limit[hosts, column]
+            yield f"not enough {name} left", over & (demand > 0)
+            beyond = demand > placement.largest[hosts, column]
+            yield f"more {name} than the host gives to one instance", beyond & (demand > 0)
 
     def summary(self, row: int) -> str:
         """Why this instance can go nowhere, in one phrase: the reasons and how many hosts each."""

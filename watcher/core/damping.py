@@ -111,4 +111,4 @@ def worth(goal: str, solution: Solution, minimum_gain: float) -> Solution:
         f"{migrations} migrations would bring {total / migrations:.3g} each, less than the"
         f" minimum_gain of {minimum_gain:g}: nothing is moved"
     )
-    return Solution(notes=(note, *solution.notes))
+    return Solution(notes=(note, *solution.notes), why_not=solution.why_not)

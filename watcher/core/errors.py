@@ -28,6 +28,11 @@ The text of an error says what happened, to which resource, and what to do. HTTP
 live in ``watcher.api.expose`` only.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from watcher.core.refusals import WhyNot
+
 
 class WatcherError(Exception):
     """The root of the tree; its text is safe to show to whoever asked."""
@@ -58,7 +63,14 @@ class BadTransition(Invalid):
 
 
 class ImpossiblePlan(Invalid):
-    """A plan that cannot be carried out on the cluster it was made for."""
+    """A plan that cannot be carried out on the cluster it was made for.
+
+    ``why_not`` is what the constraints refused, where it was they that made it impossible.
+    """
+
+    def __init__(self, text: str, why_not: "WhyNot | None" = None) -> None:
+        super().__init__(text)
+        self.why_not = why_not
 
 
 class Forbidden(WatcherError):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from watcher.core.refusals import WhyNot
+
 MIGRATE = "migrate"
 CHANGE_SERVICE_STATE = "change_nova_service_state"
 NOP = "nop"
@@ -49,7 +51,8 @@ class Solution:
     more; the shell logs them and puts the first into a status_message when nothing is to be done.
     ``imaginary`` ones are about instances and hosts that no cloud needs to have: their moves are
     not judged by the cluster when they are planned, and the plan is refused when it is started.
-    ``limits`` are on what runs at the same time (``watcher.solvers.lanes``).
+    ``limits`` are on what runs at the same time (``watcher.solvers.lanes``). ``why_not`` is what
+    the constraints refused, None where no constraints are asked.
     """
 
     actions: tuple[Action, ...] = ()
@@ -57,6 +60,7 @@ class Solution:
     notes: tuple[str, ...] = ()
     imaginary: bool = False
     limits: Mapping[str, int] = field(default_factory=dict)
+    why_not: WhyNot | None = None
 
 
 class Touched(NamedTuple):

@@ -158,6 +158,7 @@ class Audit(WithMessage, WithName, Base):
     ``next_run_time`` is when a CONTINUOUS audit is due, and when an EVENT audit was asked to run.
     ``epoch`` counts the claims by decision engines: a superseded one cannot write any more. A
     claim that is worked on has ``running_since``; ``failures`` are runs that failed in a row.
+    ``why_not`` is what the last run's constraints refused (``watcher.core.refusals``).
     """
 
     __tablename__ = "audits"
@@ -187,6 +188,7 @@ class Audit(WithMessage, WithName, Base):
     failures: Mapped[int] = mapped_column(default=0)
     on_failure: Mapped[str | None] = mapped_column(String(20))
     template_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
+    why_not: Mapped[dict[str, Any] | None]
 
     goal: Mapped[Goal] = relationship(lazy="raise")
     strategy: Mapped[Strategy | None] = relationship(lazy="raise")

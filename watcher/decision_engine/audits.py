@@ -16,7 +16,14 @@ from watcher.context import RequestContext
 from watcher.core import damping, scope
 from watcher.core import parameters as parameter_rules
 from watcher.core.cluster import Cluster
-from watcher.core.errors import Invalid, LostRace, NotFound, ServiceDown, WatcherError
+from watcher.core.errors import (
+    ImpossiblePlan,
+    Invalid,
+    LostRace,
+    NotFound,
+    ServiceDown,
+    WatcherError,
+)
 from watcher.core.goals import Goal, efficacy
 from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
@@ -187,7 +194,9 @@ class Runner:
         """Plan, actions, indicators and the run's end in one transaction: all or nothing."""
         indicators, global_efficacy = efficacy(case.goal, solution.indicators)
         said = "; ".join((*solution.notes, *case.notes))
-        outcome = record.Outcome(case.name, plan, said, indicators, global_efficacy)
+        outcome = record.Outcome(
+            case.name, plan, said, indicators, global_efficacy, solution.why_not
+        )
 
         def work(session: Session) -> None:
             row = record.record(session, audit, outcome)
@@ -206,6 +215,7 @@ class Runner:
 
     def fail(self, audit: Audit, error: BaseException) -> None:
         """End a run that failed, with a reason the operator can act on."""
+        why_not = error.why_not if isinstance(error, ImpossiblePlan) else None
         if isinstance(error, WatcherError):
             LOG.warning("audit %s failed: %s", audit.uuid, error)
             reason = str(error)
@@ -216,7 +226,7 @@ class Runner:
             )
         try:
             self.database.persist(
-                lambda session: claims.give_back(session, audit, reason), self.stopped
+                lambda session: claims.give_back(session, audit, reason, why_not), self.stopped
             )
         except LostRace as lost:
             LOG.info("audit %s: %s", audit.uuid, lost)

@@ -9,6 +9,7 @@ can do no harm. There is no table of jobs; what is due follows from the audits' 
 
 import logging
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from watcher.core import schedule
 from watcher.core.errors import BadInterval, LostRace, NotFound
+from watcher.core.refusals import WhyNot
 from watcher.db import clock, store
 from watcher.db.models import ActionPlan, Audit
 
@@ -151,11 +153,12 @@ def held(session: Session, claimed: Audit) -> Audit:
     return audit
 
 
-def give_back(session: Session, claimed: Audit, error: str) -> None:
+def give_back(session: Session, claimed: Audit, error: str, why_not: WhyNot | None = None) -> None:
     """End a run that failed: the audit is FAILED, or if CONTINUOUS tries again after a pause."""
     audit = held(session, claimed)
+    ended: dict[str, Any] = {"running_since": None, "why_not": why_not and asdict(why_not)}
     if audit.audit_type != "CONTINUOUS":
-        store.transition(session, audit, "FAILED", error, running_since=None)
+        store.transition(session, audit, "FAILED", error, **ended)
         return
     now, failures = clock.now(session), audit.failures + 1
     until_due_s = (audit.next_run_time - now).total_seconds() if audit.next_run_time else 0.0
@@ -163,7 +166,7 @@ def give_back(session: Session, claimed: Audit, error: str) -> None:
     store.change(
         session,
         audit,
-        running_since=None,
+        **ended,
         failures=failures,
         next_run_time=again,
         status_message=f"Run failed ({failures} in a row), tried again at {again:%H:%M:%S} UTC:"

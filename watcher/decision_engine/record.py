@@ -3,7 +3,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from watcher.core.errors import Conflict, LostRace
 from watcher.core.plan import Plan
+from watcher.core.refusals import WhyNot
 from watcher.db import clock, leases, models, store
 from watcher.db.models import Action, ActionPlan, Audit
 from watcher.decision_engine import claims
@@ -34,6 +35,7 @@ class Outcome:
     said: str
     indicators: Sequence[dict[str, Any]]
     global_efficacy: list[dict[str, Any]]
+    why_not: WhyNot | None = None
 
     @property
     def message(self) -> str | None:
@@ -48,13 +50,13 @@ def record(session: Session, claimed: Audit, outcome: Outcome) -> ActionPlan:
     """
     audit = claims.held(session, claimed)
     row = _add_plan(session, audit, outcome)
+    why_not = outcome.why_not and asdict(outcome.why_not)
+    ended: dict[str, Any] = {"running_since": None, "why_not": why_not}
     if audit.audit_type == "CONTINUOUS":
         _replace_older(session, audit, row)
-        store.change(
-            session, audit, running_since=None, failures=0, status_message=outcome.message
-        )
+        store.change(session, audit, failures=0, status_message=outcome.message, **ended)
     else:
-        store.transition(session, audit, "SUCCEEDED", outcome.message, running_since=None)
+        store.transition(session, audit, "SUCCEEDED", outcome.message, **ended)
     _mark_overlaps(session, row, outcome.plan)
     if audit.auto_trigger and outcome.plan.actions:
         _start(session, row)

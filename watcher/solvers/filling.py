@@ -114,5 +114,5 @@ def by_size(constraints: Constraints, rows: Ints) -> Sequence[int]:
 
 def rows_on(placement: Placement, hosts: Bools) -> Ints:
     """The instances on these hosts now, ascending."""
-    placed = placement.host >= 0
-    return np.flatnonzero(placed & hosts[np.where(placed, placement.host, 0)])
+    # UNPLACED is -1: it picks what is appended, also where there are no hosts.
+    return np.flatnonzero(np.append(hosts, False)[placement.host])

@@ -9,10 +9,11 @@ import numpy as np
 
 from watcher.core.answers import migrations
 from watcher.core.cluster import RESOURCES, UNPLACED, Cluster
-from watcher.core.constraints import LIVE, migrates, movable
+from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.metrics import Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import explain
 from watcher.core.solution import Solution
 from watcher.solvers.levelling import Levels, levelled, relative
 
@@ -75,7 +76,7 @@ class AllocationBalance:
         """The moves."""
         case = _Case(cluster, parameters)
         moves = migrations(cluster, case.result.moves)
-        return Solution(tuple(moves), case.indicators(), tuple(case.notes()))
+        return Solution(tuple(moves), case.indicators(), tuple(case.notes()), why_not=case.why_not)
 
 
 class _Case:
@@ -94,8 +95,10 @@ class _Case:
             parameters.max_migrations or None,
         )
         self.at_first = Placement(cluster)
-        mask, _ = movable(cluster)
-        self.result = levelled(cluster, (), mask & migrates(cluster, LIVE), self.levels)
+        mask, reasons = movable(cluster, LIVE)
+        self.result = levelled(cluster, (), mask, self.levels)
+        after = Constraints(self.result.placement, self.considered)
+        self.why_not = explain(after, mask, reasons)
 
     def _fullest(self, placement: Placement) -> float:
         """The largest part of any chosen resource allocated on a host, percent."""

@@ -9,11 +9,12 @@ import numpy as np
 
 from watcher.core.answers import hosts_of, kinds, migrations
 from watcher.core.cluster import VCPUS, Bools, Cluster, Floats
-from watcher.core.constraints import LIVE, Constraints, migrates, movable
+from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.loads import Use, cpu_use
 from watcher.core.metrics import Aggregate, Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import explain
 from watcher.core.solution import DISABLED_BY_CONSOLIDATION, Solution, disable_host
 from watcher.solvers.draining import Drain, drain
 from watcher.solvers.packing import lower_bound
@@ -92,7 +93,9 @@ class BasicConsolidation:
             disable_host(hosts.uuid[row], hosts.name[row], DISABLED_BY_CONSOLIDATION)
             for row in sorted(case.emptied)
         ]
-        return Solution((*closed, *moves), case.indicators(), tuple(case.notes()))
+        return Solution(
+            (*closed, *moves), case.indicators(), tuple(case.notes()), why_not=case.why_not
+        )
 
 
 class _Case:
@@ -103,14 +106,15 @@ class _Case:
         self.hosts = cluster.hosts
         load = use.cautious_load("cpu load", parameters.cpu_limit_percent)
         self.placement = Placement(cluster, [load])
-        mask, self.reasons = movable(cluster)
-        self.movable = mask & migrates(cluster, LIVE)
+        self.movable, reasons = movable(cluster, LIVE)
         self.before = self._in_use()
         self.fixed = self.before & hosts_of(cluster.instances.host[~self.movable], len(self.hosts))
         self.bound = lower_bound(self.placement, self.before, self.fixed).hosts
         attempts = int(parameters.migration_attempts) or None
         wanted = Drain(self.hosts.usable, kinds(cluster), self._rank, attempts)
-        self.emptied = drain(Constraints(self.placement), self.movable, wanted)
+        constraints = Constraints(self.placement)
+        self.emptied = drain(constraints, self.movable, wanted)
+        self.why_not = explain(constraints, self.movable, reasons)
 
     def _rank(self, placement: Placement) -> Floats:
         """The measured CPU load of each host, relative to what it has."""

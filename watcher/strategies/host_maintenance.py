@@ -7,12 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.cluster import Bools, Cluster, InstanceState, Ints
+from watcher.core.cluster import Bools, Cluster, InstanceState, Ints, words
 from watcher.core.constraints import COLD, LIVE, Constraints, judgeable
 from watcher.core.errors import ImpossiblePlan, Invalid
 from watcher.core.metrics import Metrics, Query
 from watcher.core.parameters import REQUIRED, param
 from watcher.core.placement import Placement
+from watcher.core.refusals import WhyNot, explain, unmovable
 from watcher.core.solution import (
     DISABLED_FOR_MAINTENANCE,
     OUR_REASONS,
@@ -106,7 +107,8 @@ class HostMaintenance:
             "instance_migrations_count": len(moved),
             "stopped_instances_count": sum(way == _STOP for way in ways.values()),
         }
-        return Solution(tuple(actions), indicators, case.notes(ways, destinations, actions))
+        notes = case.notes(ways, destinations, actions)
+        return Solution(tuple(actions), indicators, notes, why_not=case.why_not(ways))
 
 
 class _Case:
@@ -125,11 +127,8 @@ class _Case:
         rows = [int(row) for row in self.cluster.rows_on(self.source)]
         ways = {row: self._way(row) for row in rows}
         touched = [row for row, way in ways.items() if way != _STAY]
-        obstacles = [
-            f"instance {self._called(row)} {why}"
-            for row in touched
-            if (why := self._obstacle(row))
-        ]
+        refused = {row: why for row in touched if (why := self._obstacle(row))}
+        obstacles = [f"instance {self._called(row)} {why}" for row, why in refused.items()]
         if touched and not self.hosts.up[self.source]:
             obstacles.insert(
                 0, "it is down, and instances are migrated only from hosts that are up"
@@ -137,7 +136,11 @@ class _Case:
         if touched and not self.hosts.known[self.source]:
             obstacles.insert(0, "it could not be read completely")
         if obstacles:
-            raise ImpossiblePlan(f"host {self.name} cannot be emptied: {'; '.join(obstacles)}")
+            said = {row: f"it {why}" for row, why in refused.items()}
+            raise ImpossiblePlan(
+                f"host {self.name} cannot be emptied: {'; '.join(obstacles)}",
+                WhyNot(instances=unmovable(self.cluster, said)),
+            )
         return ways
 
     def _way(self, row: int) -> str:
@@ -201,18 +204,34 @@ class _Case:
     def destinations(self, ways: dict[int, str], targets: Bools) -> dict[int, int]:
         """The host for each instance that is moved, with room for all of them together."""
         rows = np.array([row for row, way in ways.items() if way in (LIVE, COLD)], dtype=np.int64)
-        reason = ""
+        reason, why_not = "", WhyNot()
         for roomiest in (True, False):
             constraints = Constraints(Placement(self.cluster), targets, soft=False)
             found, left = _place(constraints, rows, roomiest=roomiest)
             if left is None:
                 return found
-            reason = reason or f"instance {self._called(left)} ({constraints.summary(left)})"
+            if not reason:
+                reason = f"instance {self._called(left)} ({constraints.summary(left)})"
+                why_not = self._left(constraints, rows)
         if self.parameters.backup_node is not None:
             raise Invalid(f"backup host {self.parameters.backup_node} cannot take {reason}")
         raise ImpossiblePlan(
-            f"host {self.name} cannot be emptied: no other host can take {reason}"
+            f"host {self.name} cannot be emptied: no other host can take {reason}", why_not
         )
+
+    def _left(self, constraints: Constraints, rows: Ints) -> WhyNot:
+        """What is refused to those of these instances that found no host."""
+        wanted = np.zeros(len(self.instances), dtype=np.bool_)
+        wanted[rows] = True
+        return explain(constraints, wanted, words([""] * len(wanted)))
+
+    def why_not(self, ways: dict[int, str]) -> WhyNot:
+        """Why some instances stay on the host."""
+        stays = {row: f"it is {self._state(row)}" for row, way in ways.items() if way == _STAY}
+        return WhyNot(instances=unmovable(self.cluster, stays))
+
+    def _state(self, row: int) -> str:
+        return InstanceState(self.instances.state[row]).public
 
     def disabling(self) -> list[Action]:
         """Disable the host, unless it is in maintenance or somebody else disabled it."""
@@ -240,8 +259,7 @@ class _Case:
         if not actions:
             said.append(f"host {self.name} is already disabled and nothing on it is to be moved")
         said += [
-            f"instance {self._called(row)} stays on {self.name}: it is"
-            f" {InstanceState(self.instances.state[row]).public}"
+            f"instance {self._called(row)} stays on {self.name}: it is {self._state(row)}"
             for row in stays
         ]
         chosen = [row for row in destinations if not judgeable(self.cluster)[row]]

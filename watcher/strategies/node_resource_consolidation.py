@@ -13,6 +13,7 @@ from watcher.core.constraints import Constraints, movable, touchable
 from watcher.core.metrics import Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import explain
 from watcher.core.solution import (
     DISABLED_BY_CONSOLIDATION,
     Action,
@@ -80,7 +81,8 @@ class NodeResourceConsolidation:
     ) -> Solution:
         """The plan."""
         case = _Case(cluster, parameters)
-        return Solution(tuple(case.actions()), case.indicators(), tuple(case.notes()))
+        actions, notes = tuple(case.actions()), tuple(case.notes())
+        return Solution(actions, case.indicators(), notes, why_not=case.why_not)
 
 
 class _Case:
@@ -91,12 +93,14 @@ class _Case:
         self.hosts = cluster.hosts
         self.placement = Placement(cluster)
         self.named = parameters.host_choice == _SPECIFY
-        may_move, _ = (movable if self.named else touchable)(cluster)
+        may_move, reasons = (movable if self.named else touchable)(cluster)
         self.before = self._in_use()
         self.fixed = self.before & hosts_of(cluster.instances.host[~may_move], len(self.hosts))
         self.bound = lower_bound(self.placement, self.before, self.fixed).hosts
         wanted = Drain(self.hosts.usable, kinds(cluster), _vcpus)
-        self.emptied = drain(Constraints(self.placement), may_move, wanted)
+        constraints = Constraints(self.placement)
+        self.emptied = drain(constraints, may_move, wanted)
+        self.why_not = explain(constraints, may_move, reasons)
 
     def _in_use(self) -> Bools:
         return hosts_of(self.placement.host, len(self.hosts)) & self.hosts.usable

@@ -7,14 +7,15 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from watcher.core.answers import migrations
+from watcher.core.answers import hosts_of, migrations
 from watcher.core.cluster import UNPLACED, VCPUS, Bools, Cluster, InstanceState, Ints
-from watcher.core.constraints import LIVE, Constraints, migrates, movable
+from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.errors import NoMetrics
 from watcher.core.loads import answered, cpu_use
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import WhyNot, explain
 from watcher.core.solution import Solution
 
 PRIORITY = "watcher-priority"
@@ -90,12 +91,13 @@ class NoisyNeighbor:
                 f" for any instance; check that the agents write one of them{'; '.join(said)}"
             )
         pairs = case.solve()
+        notes, why_not = tuple(case.notes(pairs)), case.why_not()
         moves = migrations(cluster, case.placement.moves())
         indicators = {
             "instance_migrations_count": len(moves),
             "disturbed_instances_count": int(case.disturbed.sum()),
         }
-        return Solution(tuple(moves), indicators, tuple(case.notes(pairs)))
+        return Solution(tuple(moves), indicators, notes, why_not=why_not)
 
 
 class Pair(NamedTuple):
@@ -142,12 +144,9 @@ class _Case:
     def solve(self) -> list[Pair]:
         """Move a noisy instance off each host with a disturbed one, the most important first."""
         homes = self.cluster.instances.host
-        hosts = np.zeros(len(self.cluster.hosts), dtype=np.bool_)
         rows = np.flatnonzero(self.disturbed)
-        hosts[homes[rows]] = True
-        constraints = Constraints(self.placement, self.cluster.hosts.usable & ~hosts)
-        mask, _ = movable(self.cluster)
-        may_move = mask & migrates(self.cluster, LIVE)
+        constraints = self._constraints()
+        may_move, _ = movable(self.cluster, LIVE)
         pairs: list[Pair] = []
         done: set[int] = set()
         for row in rows[np.lexsort((rows, -self.priority[rows]))]:
@@ -159,6 +158,18 @@ class _Case:
                 pairs.append(Pair(int(row), noisy))
                 done.add(int(homes[row]))
         return pairs
+
+    def _constraints(self) -> Constraints:
+        """Only hosts on which nobody is disturbed take instances."""
+        quiet = ~hosts_of(self.cluster.instances.host[self.disturbed], len(self.cluster.hosts))
+        return Constraints(self.placement, self.cluster.hosts.usable & quiet)
+
+    def why_not(self) -> WhyNot:
+        """What is refused to the neighbours of the disturbed that stay."""
+        mask, reasons = movable(self.cluster, LIVE)
+        homes = self.cluster.instances.host
+        near = np.isin(homes, homes[self.disturbed]) & ~self.disturbed
+        return explain(self._constraints(), mask & near, np.where(near, reasons, ""))
 
     def _noisy(self, row: int, may_move: Bools) -> Ints:
         """The neighbours that disturb this instance and may be moved, the noisiest first."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from watcher.core.answers import migrations
 from watcher.core.cluster import Bools, Cluster
-from watcher.core.constraints import LIVE, migrates, movable
+from watcher.core.constraints import LIVE, movable
 from watcher.core.loads import answered, cpu_use
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
+from watcher.core.refusals import explain
 from watcher.core.solution import Solution
 from watcher.solvers.cooling import Cooling, Readings, at_least, work
 
@@ -71,9 +72,9 @@ class OutletTemperature:
         readings = Readings(value, inlets, parameters.threshold)
         amounts = work(cluster, cpu_use(cluster, metrics, cpu))
         cooling = Cooling(cluster, amounts, readings, cluster.hosts.usable)
-        mask, _ = movable(cluster)
+        mask, reasons = movable(cluster, LIVE)
         nothing = np.zeros(len(value), dtype=np.bool_)
-        cooling.run(mask & migrates(cluster, LIVE), nothing, parameters.max_migrations)
+        cooling.run(mask, nothing, parameters.max_migrations)
         expected = at_least(cooling.expected(), parameters.threshold)
         moves = migrations(cluster, cooling.placement.moves())
         indicators = {
@@ -81,7 +82,9 @@ class OutletTemperature:
             "hosts_above_threshold_before": int(readings.hot.sum()),
             "hosts_above_threshold_expected": int(expected.sum()),
         }
-        return Solution(tuple(moves), indicators, tuple(_notes(readings, expected, cluster)))
+        notes = tuple(_notes(readings, expected, cluster))
+        why_not = explain(cooling.constraints, mask, reasons)
+        return Solution(tuple(moves), indicators, notes, why_not=why_not)
 
 
 def _notes(readings: Readings, expected: Bools, cluster: Cluster) -> Iterator[str]:

@@ -9,10 +9,11 @@ import numpy as np
 
 from watcher.core.answers import migrations
 from watcher.core.cluster import Bools, Cluster
-from watcher.core.constraints import LIVE, migrates, movable
+from watcher.core.constraints import LIVE, movable
 from watcher.core.loads import answered, cpu_use
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
+from watcher.core.refusals import WhyNot, explain
 from watcher.core.solution import Solution
 from watcher.solvers.cooling import Cooling, Readings, at_least, work
 
@@ -84,12 +85,12 @@ class UniformAirflow:
         faulty &= answered(cluster, metrics, power) < parameters.threshold_power
         amounts = work(cluster, cpu_use(cluster, metrics, cpu))
         cooling = Cooling(cluster, amounts, readings, cluster.hosts.usable & ~faulty)
-        mask, _ = movable(cluster)
-        cooling.run(mask & migrates(cluster, LIVE), faulty, parameters.max_migrations)
-        return _answer(cluster, cooling, faulty)
+        mask, reasons = movable(cluster, LIVE)
+        cooling.run(mask, faulty, parameters.max_migrations)
+        return _answer(cluster, cooling, faulty, explain(cooling.constraints, mask, reasons))
 
 
-def _answer(cluster: Cluster, cooling: Cooling, faulty: Bools) -> Solution:
+def _answer(cluster: Cluster, cooling: Cooling, faulty: Bools, why_not: WhyNot) -> Solution:
     readings = cooling.readings
     count = np.bincount(cooling.placement.host[cooling.placement.host >= 0], minlength=len(faulty))
     kept = at_least(cooling.expected(), readings.threshold) & (count > 0)
@@ -100,7 +101,8 @@ def _answer(cluster: Cluster, cooling: Cooling, faulty: Bools) -> Solution:
         "hosts_above_threshold_expected": int(kept.sum()),
         "hosts_with_fan_fault_count": int(faulty.sum()),
     }
-    return Solution(tuple(moves), indicators, tuple(_notes(cluster, readings, kept, faulty)))
+    notes = tuple(_notes(cluster, readings, kept, faulty))
+    return Solution(tuple(moves), indicators, notes, why_not=why_not)
 
 
 def _notes(cluster: Cluster, readings: Readings, kept: Bools, faulty: Bools) -> Iterator[str]:

@@ -8,27 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.cluster import (
-    DISK_GB,
-    MEMORY_MB,
-    VCPUS,
-    Bools,
-    Cluster,
-    Floats,
-    Ints,
-)
-from watcher.core.constraints import LIVE, Constraints, migration_kind, movable
+from watcher.core.answers import kinds, migrations
+from watcher.core.cluster import DISK_GB, MEMORY_MB, VCPUS, Bools, Cluster, Floats, Ints
+from watcher.core.constraints import Constraints, movable
 from watcher.core.measured import Measured, measured_load
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import WhyNot, explain
 from watcher.core.solution import (
     DISABLED_BY_CONSOLIDATION,
     Action,
     Solution,
     disable_host,
     enable_host,
-    migrate,
 )
 from watcher.solvers.curve import most_released, release_curve
 from watcher.solvers.packing import Packing, consolidate, relieve, restore
@@ -125,7 +118,8 @@ class VmWorkloadConsolidation:
         metrics.require(query for query in queries if query.required)
         case = _Case(cluster, _loads(cluster, metrics, queries, parameters), parameters)
         packing = case.solve()
-        return Solution(case.actions(), case.indicators(packing), tuple(case.notes(packing)))
+        notes, why_not = tuple(case.notes(packing)), case.why_not()
+        return Solution(case.actions(), case.indicators(packing), notes, why_not=why_not)
 
 
 def _loads(
@@ -159,14 +153,6 @@ def _optional(metrics: Metrics, query: Query, rows: int) -> Floats:
     return metrics[query] if query in metrics else np.full(rows, np.nan)
 
 
-def _kinds(cluster: Cluster) -> Ints:
-    """For each host a number that it shares with those that are alike to Nova's scheduler."""
-    hosts = cluster.hosts
-    numbers: dict[tuple[str, str, frozenset[str]], int] = {}
-    keys = zip(hosts.zone, hosts.hypervisor_type, map(frozenset, hosts.aggregates), strict=True)
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
-
-
 class _Case:
     """One consolidation: the what-if placement, which hosts are open, and what came of it."""
 
@@ -181,7 +167,7 @@ class _Case:
         ours = self.hosts.disabled_reason == DISABLED_BY_CONSOLIDATION
         self.spare = self.hosts.up & self.hosts.known & self.hosts.in_scope
         self.spare &= ~self.hosts.enabled & ours
-        self.kinds = _kinds(cluster)
+        self.kinds = kinds(cluster)
         self.over_before = self._overloaded()
         self.enabled = np.zeros(len(self.hosts), dtype=np.bool_)
         self.over_after = 0
@@ -303,24 +289,19 @@ class _Case:
 
     def actions(self) -> tuple[Action, ...]:
         """Enable what is needed, disable what is emptied, and the moves; relief comes first."""
-        instances, names, uuids = self.cluster.instances, self.hosts.name, self.hosts.uuid
+        names, uuids = self.hosts.name, self.hosts.uuid
         opened = [enable_host(uuids[row], names[row]) for row in np.flatnonzero(self._reopened)]
         closed = [
             disable_host(uuids[row], names[row], DISABLED_BY_CONSOLIDATION)
             for row in np.flatnonzero(self.disabled)
         ]
         moves = sorted(self.placement.moves(), key=lambda move: not self.over_before[move.source])
-        migrations = [
-            migrate(
-                instances.uuid[move.instance],
-                names[move.source],
-                names[move.destination],
-                kind=migration_kind(self.cluster, move.instance) or LIVE,
-                name=instances.name[move.instance],
-            )
-            for move in moves
-        ]
-        return (*opened, *closed, *migrations)
+        return (*opened, *closed, *migrations(self.cluster, moves))
+
+    def why_not(self) -> WhyNot:
+        """What is refused to the instances that stay."""
+        constraints = Constraints(self.placement, self.hosts.usable | self.enabled)
+        return explain(constraints, self.movable, self.reasons)
 
     def indicators(self, packing: Packing) -> dict[str, float]:
         """The goal's, and how far from the best the result can be at most."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from watcher.core.answers import hosts_of, migrations
 from watcher.core.cluster import (
     MEMORY_MB,
     VCPUS,
@@ -15,11 +16,12 @@ from watcher.core.cluster import (
     Floats,
     InstanceState,
 )
-from watcher.core.constraints import LIVE, Constraints, migrates, movable
+from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Load, Move, Placement
-from watcher.core.solution import Solution, migrate
+from watcher.core.refusals import UNMEASURED, WhyNot, explain
+from watcher.core.solution import Solution
 from watcher.solvers.balancing import Rules, balance, loads, spread
 from watcher.solvers.sequencing import sequence
 
@@ -95,17 +97,10 @@ class WorkloadBalance:
         metrics.require(queries)
         case = _Case(cluster, metrics[queries[0]], parameters)
         moves = case.solve()
-        names = cluster.hosts.name
-        actions = tuple(
-            migrate(
-                cluster.instances.uuid[move.instance],
-                names[move.source],
-                names[move.destination],
-                name=cluster.instances.name[move.instance],
-            )
-            for move in moves
+        actions = tuple(migrations(cluster, moves))
+        return Solution(
+            actions, case.indicators(moves), tuple(case.notes(moves)), why_not=case.why_not()
         )
-        return Solution(actions, case.indicators(moves), tuple(case.notes(moves)))
 
 
 class _Case:
@@ -133,15 +128,24 @@ class _Case:
 
     def solve(self) -> list[Move]:
         """The moves in an order that can be carried out."""
-        may_move, _ = movable(self.cluster)
-        may_move = may_move & ~self.unmeasured & migrates(self.cluster, LIVE)
-        constraints = Constraints(self.placement, self.considered & ~self.blind)
+        may_move, _ = movable(self.cluster, LIVE)
+        may_move = may_move & ~self.unmeasured
+        constraints = self._constraints()
         percent, most = self.parameters.threshold, self.parameters.max_migrations
         rules = Rules(percent / 100.0, self.parameters.min_gain_percent / 100.0, most or None)
         made = balance(constraints, may_move, self.considered, rules)
         last = {row: turn for turn, row in enumerate(made)}
         wanted = sorted(self.placement.moves(), key=lambda move: last[move.instance])
         return self._feasible(wanted)
+
+    def _constraints(self) -> Constraints:
+        return Constraints(self.placement, self.considered & ~self.blind)
+
+    def why_not(self) -> WhyNot:
+        """What is refused to the instances that stay."""
+        mask, reasons = movable(self.cluster, LIVE)
+        reasons = np.where(mask & self.unmeasured, UNMEASURED, reasons)
+        return explain(self._constraints(), mask & ~self.unmeasured, reasons)
 
     def _feasible(self, wanted: list[Move]) -> list[Move]:
         """Without those that wait for each other in a circle nobody can break."""
@@ -200,10 +204,7 @@ class _Case:
 
 def _hosts_of(cluster: Cluster, chosen: Bools) -> Bools:
     """The hosts that one of these instances is on."""
-    hosts = np.zeros(len(cluster.hosts), dtype=np.bool_)
-    homes = cluster.instances.host[chosen]
-    hosts[homes[homes >= 0]] = True
-    return hosts
+    return hosts_of(cluster.instances.host[chosen], len(cluster.hosts))
 
 
 def _rows_on(cluster: Cluster, hosts: Bools) -> Bools:

@@ -9,11 +9,12 @@ import numpy as np
 
 from watcher.core.answers import migrations
 from watcher.core.cluster import UNPLACED, Bools, Cluster, Floats
-from watcher.core.constraints import LIVE, migrates, movable
+from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.loads import Use, cpu_use, ram_use
 from watcher.core.metrics import Aggregate, Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import UNMEASURED, explain
 from watcher.core.solution import Solution
 from watcher.solvers.levelling import Levels, levelled
 
@@ -170,7 +171,7 @@ class WorkloadStabilization:
         }
         case = _Case(cluster, uses, parameters)
         moves = migrations(cluster, case.result.moves)
-        return Solution(tuple(moves), case.indicators(), tuple(case.notes()))
+        return Solution(tuple(moves), case.indicators(), tuple(case.notes()), why_not=case.why_not)
 
 
 class _Case:
@@ -192,9 +193,11 @@ class _Case:
             parameters.max_migrations or None,
         )
         self.at_first = Placement(cluster, self.loads)
-        mask, _ = movable(cluster)
-        may_move = mask & ~self.unmeasured & migrates(cluster, LIVE)
-        self.result = levelled(cluster, self.loads, may_move, self.levels)
+        mask, reasons = movable(cluster, LIVE)
+        self.result = levelled(cluster, self.loads, mask & ~self.unmeasured, self.levels)
+        reasons = np.where(mask & self.unmeasured, UNMEASURED, reasons)
+        after = Constraints(self.result.placement, self.considered)
+        self.why_not = explain(after, mask & ~self.unmeasured, reasons)
 
     def indicators(self) -> dict[str, float]:
         """The goal's."""

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from watcher.core.cluster import VCPUS, Cluster
+from watcher.core.cluster import VCPUS, Bools, Cluster
 from watcher.core.constraints import LIVE, Constraints, migration_kind, touchable
 from watcher.core.errors import Invalid
 from watcher.core.metrics import Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
+from watcher.core.refusals import WhyNot, combined, explain
 from watcher.core.solution import Action, Solution, migrate, migrate_volume, retype_volume
 from watcher.core.storage import Storage
 from watcher.core.volume_placement import MIGRATE, RETYPE, VolumePlacement, volume_obstacles
@@ -138,7 +139,9 @@ class ZoneMigration:
         notes = (*volumes.notes, *servers.notes)
         if not actions and not notes:
             notes = ("there is nothing to move on the hosts and pools that are named",)
-        return Solution(tuple(actions), indicators, notes, limits=limits)
+        return Solution(
+            tuple(actions), indicators, notes, limits=limits, why_not=servers.why_not()
+        )
 
 
 def _rank(order: Sequence[str], values: Iterable[Any]) -> list[int]:
@@ -163,34 +166,47 @@ class _Servers:
                 raise Invalid(
                     f"host {rule['src_node']} cannot be emptied to itself, or to two hosts"
                 )
+        placement = Placement(cluster)
+        self._constraints = {
+            target: Constraints(placement, self._open_to(target), soft=False)
+            for target in self._rules.values()
+        }
         on = cluster.instances.host
         self._rows = [int(row) for row in np.flatnonzero(np.isin(on, list(self._rules)))]
 
     def actions(self, first: Sequence[str]) -> list[Action]:
         """The migrations by priority, those of the servers in ``first`` before the others."""
         mask, reasons = touchable(self._cluster)
-        placement = Placement(self._cluster)
-        sources = np.array(sorted(self._rules), dtype=np.int64)
-        everywhere = self._cluster.hosts.usable.copy()
-        everywhere[sources] = False
-        anywhere = Constraints(placement, everywhere, soft=False)
         found = []
         for row in self._ordered(first):
             target = self._rules[int(self._cluster.instances.host[row])]
             if not mask[row]:
                 self._leave(row, str(reasons[row]))
                 continue
-            action = self._action(row, target, anywhere)
+            action = self._action(row, target)
             if action is not None:
                 found.append(action)
         return found
 
-    def _action(self, row: int, target: int | None, anywhere: Constraints) -> Action | None:
-        constraints = anywhere
-        if target is not None:
-            only = np.zeros_like(anywhere.targets)
-            only[target] = self._cluster.hosts.usable[target]
-            constraints = Constraints(anywhere.placement, only, soft=False)
+    def _open_to(self, target: int | None) -> Bools:
+        """Where the servers of a rule may go: to its target, or to all that is not emptied."""
+        usable = self._cluster.hosts.usable
+        hosts = np.isin(np.arange(len(usable)), list(self._rules), invert=True)
+        return usable & (hosts if target is None else np.arange(len(usable)) == target)
+
+    def why_not(self) -> WhyNot:
+        """What is refused to the servers that stay."""
+        mask, reasons = touchable(self._cluster)
+        homes = self._cluster.instances.host
+        parts = []
+        for target, constraints in self._constraints.items():
+            sources = [source for source, to in self._rules.items() if to == target]
+            mine = np.isin(homes, sources)
+            parts.append(explain(constraints, mask & mine, np.where(mine, reasons, "")))
+        return combined(parts)
+
+    def _action(self, row: int, target: int | None) -> Action | None:
+        constraints = self._constraints[target]
         places = np.flatnonzero(constraints.allowed(row))
         if not places.size:
             why = str(constraints.why_not(row)[target]) if target is not None else ""

@@ -9,6 +9,7 @@ from oslo_utils import timeutils
 from tests.worlds import uuid
 from watcher.core.errors import LostRace, NotFound
 from watcher.core.plan import Plan
+from watcher.core.refusals import Example, Refusal, WhyNot
 from watcher.core.solution import disable_host, migrate, nop
 from watcher.db import store
 from watcher.db.engine import Database
@@ -50,6 +51,35 @@ def run(database, name, *actions, **values):
     plan = Plan(actions, ((),) * len(actions))
     with database.writing() as session:
         return record.record(session, audit, record.Outcome("s", plan, "", [], []))
+
+
+REFUSED = WhyNot(1, 1, (), (Refusal("down", 1, (Example(uuid("a"), "c1"),)),))
+
+
+def test_what_was_refused_is_kept_with_the_audit_until_the_next_run(database):
+    add(database, "a", audit_type="CONTINUOUS", interval="60")
+    outcome = record.Outcome("s", Plan((), ()), "", [], [], REFUSED)
+    audit = take(database)
+    with database.writing() as session:
+        record.record(session, audit, outcome)
+    kept = now_of(database, audit).why_not
+    assert kept["stayed"] == 1
+    assert kept["destinations"][0]["examples"] == [{"instance": uuid("a"), "host": "c1"}]
+    with database.writing() as session:
+        store.change(session, store.get(session, Audit, "a"), next_run_time=timeutils.utcnow())
+    audit = take(database)
+    with database.writing() as session:
+        record.record(session, audit, record.Outcome("s", Plan((), ()), "", [], []))
+    assert now_of(database, audit).why_not is None
+
+
+@pytest.mark.parametrize("values", [{}, {"audit_type": "CONTINUOUS", "interval": "60"}])
+def test_a_run_that_failed_says_what_was_refused_too(database, values):
+    add(database, "a", **values)
+    audit = take(database)
+    with database.writing() as session:
+        claims.give_back(session, audit, "no room", REFUSED)
+    assert now_of(database, audit).why_not["destinations"][0]["reason"] == "down"
 
 
 def now_of(database, row):

@@ -125,6 +125,14 @@ def test_running_instances_migrate_live_and_stopped_ones_cold() -> None:
     assert set(cluster.instances.name[migrates(cluster, LIVE)]) == {"a", "p"}
 
 
+def test_of_one_kind_of_migration_the_others_have_their_reason() -> None:
+    cluster = world().host("c1").runs("a").runs("s", state="stopped").cluster()
+    mask, reasons = movable(cluster, LIVE)
+    assert set(cluster.instances.name[mask]) == {"a"}
+    said = reasons[instance_row(cluster, "s")]
+    assert said == "Nova does not migrate it live as it is"
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

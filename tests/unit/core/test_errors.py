@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from watcher.core import errors
+from watcher.core.refusals import WhyNot
 
 FAMILIES = {
     errors.Invalid: {
@@ -46,3 +47,8 @@ def test_not_found_names_the_kind_and_the_identifier():
     error = errors.NotFound("Goal", "speed")
     assert str(error) == "Goal speed could not be found"
     assert (error.kind, error.ident) == ("Goal", "speed")
+
+
+def test_an_impossible_plan_may_say_what_was_refused():
+    assert errors.ImpossiblePlan("no room").why_not is None
+    assert errors.ImpossiblePlan("no room", WhyNot(stayed=1)).why_not == WhyNot(stayed=1)

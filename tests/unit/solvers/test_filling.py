@@ -123,3 +123,8 @@ def test_an_instance_larger_than_what_a_host_gives_to_one_is_left() -> None:
     cluster = built.cluster()
     constraints = Constraints(Placement(cluster))
     assert fill(constraints, rows(cluster, "a"), hosts(cluster, "c2")).size
+
+
+def test_on_no_hosts_there_is_nothing() -> None:
+    cluster = world().unplaced("a").cluster()
+    assert not rows_on(Placement(cluster), np.zeros(0, dtype=np.bool_)).size

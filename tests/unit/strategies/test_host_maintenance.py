@@ -250,3 +250,22 @@ def test_its_parameters_are_those_of_the_contract() -> None:
 
 def test_it_measures_nothing() -> None:
     assert HostMaintenance().queries(Parameters(maintenance_node="c1")) == ()
+
+
+def test_what_stays_is_told_with_its_reason() -> None:
+    refused = solve(two(state="suspended").cluster()).why_not
+    assert refused is not None
+    assert [(one.reason, one.count) for one in refused.instances] == [("it is suspended", 1)]
+
+
+def test_what_makes_it_impossible_is_told() -> None:
+    with pytest.raises(ImpossiblePlan) as locked:
+        solve(two(locked=True).cluster())
+    assert locked.value.why_not is not None
+    assert [one.reason for one in locked.value.why_not.instances] == ["it is locked"]
+    with pytest.raises(ImpossiblePlan) as full:
+        solve(world().host("c1").runs("vm", vcpus=4).host("c2", vcpus=2).cluster())
+    assert full.value.why_not is not None
+    (reason,) = full.value.why_not.destinations
+    assert (reason.reason, reason.count) == ("not enough vcpus left", 1)
+    assert [one.host for one in reason.examples] == ["c2"]

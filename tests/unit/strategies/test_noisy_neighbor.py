@@ -159,3 +159,11 @@ def test_its_parameters_are_those_of_the_contract() -> None:
     assert properties["period"]["default"] == 100.0
     recent, both, *_ = NoisyNeighbor().queries(Parameters())
     assert (recent.period_s, both.period_s) == (100, 200)
+
+
+def test_only_of_the_neighbours_of_the_disturbed_it_is_told_what_was_refused() -> None:
+    built = world().host("c1").runs("vip", metadata={"watcher-priority": "9"})
+    built.runs("loud", locked=True).host("c2").runs("far", locked=True)
+    refused = solve(built.cluster(), steal={"vip": 50.0}, cpu={"loud": 90.0}).why_not
+    assert refused is not None
+    assert [(one.reason, one.count) for one in refused.instances] == [("it is locked", 1)]

@@ -372,3 +372,18 @@ def test_an_instance_does_not_leave_the_last_host_of_its_zone_for_nothing() -> N
 def test_of_the_empty_hosts_of_a_zone_one_stays_enabled() -> None:
     built = world().host("c1").runs("a").host("d1", zone="az2").host("d2", zone="az2")
     assert switched(solve(built.cluster())) == {"d1": EMPTIED}
+
+
+def test_limits_leave_hosts_with_many_instances_and_plans_that_release_few() -> None:
+    cluster = world().host("c1").runs("a").runs("b").host("c2").runs("c").host("c3").runs("d")
+    assert set(moves(solve(cluster.cluster(), max_migrations_per_host=1))) == {"c", "d"}
+    solution = solve(sparse().cluster(), min_released_hosts=4)
+    assert solution.actions == ()
+    assert "3 hosts could be emptied, fewer than the 4 that are worth a plan" in solution.notes
+
+
+def test_what_was_refused_is_told() -> None:
+    built = world().host("c1").runs("a").runs("b", locked=True).host("c2", vcpus=4).runs("c")
+    refused = solve(built.host("c3", up=False).cluster(), {"instance_cpu_usage": {}}).why_not
+    assert refused is not None
+    assert [one.reason for one in refused.instances] == ["it is locked"]

@@ -197,3 +197,10 @@ def test_its_parameters_are_those_of_the_contract() -> None:
     assert {properties[name]["type"] for name in ("threshold", "period", "granularity")} == {
         "number"
     }
+
+
+def test_what_is_not_measured_is_among_what_was_refused() -> None:
+    built = world().host("c1").runs("a").runs("b").host("c2").runs("c")
+    refused = solve(built.cluster(), {"a": 10.0, "c": 10.0}).why_not
+    assert refused is not None
+    assert [one.reason for one in refused.instances] == ["its load is not measured"]

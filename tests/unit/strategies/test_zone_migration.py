@@ -321,3 +321,17 @@ def test_nothing_named_is_nothing_to_do():
     solution = solve(world().host("c1").cluster())
     assert solution.actions == ()
     assert solution.notes == ("there is nothing to move on the hosts and pools that are named",)
+
+
+def test_what_is_refused_is_told_for_each_rule():
+    built = world().host("c1").runs("a", locked=True).host("c2").runs("b", vcpus=4)
+    built.host("c3", vcpus=2).host("c4", up=False)
+    rules = [{"src_node": "c1"}, {"src_node": "c2", "dst_node": "c3"}]
+    refused = solve(built.cluster(), compute_nodes=rules).why_not
+    assert [(one.reason, one.count) for one in refused.instances] == [("it is locked", 1)]
+    counts = {one.reason: one.count for one in refused.destinations}
+    assert counts == {
+        "not offered by the strategy": 1,
+        "not enough vcpus left": 1,
+        "down": 1,
+    }

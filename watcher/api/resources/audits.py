@@ -16,6 +16,32 @@ from watcher.core import states
 from watcher.core.errors import BadTransition, Invalid
 from watcher.db import models, store
 
+_COUNT = {"type": "integer", "minimum": 0}
+_NAME = {"type": "string", "maxLength": 255}
+_EXAMPLE = types.closed({"instance": types.uuid.schema, "host": _NAME})
+_REFUSALS = {
+    "type": "array",
+    "items": types.closed(
+        {"reason": _NAME, "count": _COUNT, "examples": {"type": "array", "items": _EXAMPLE}}
+    ),
+}
+WHY_NOT = types.Json(
+    dict,
+    "an object",
+    {
+        **types.closed(
+            {
+                "stayed": _COUNT,
+                "judged": _COUNT,
+                "instances": _REFUSALS,
+                "destinations": _REFUSALS,
+            }
+        ),
+        "description": "What was refused in the last run: instances to be moved at all, and"
+        " destinations to some of those that stayed; counts, and a few examples.",
+    },
+)
+
 
 class AuditView(Stamped):
     """An audit on the wire."""
@@ -45,6 +71,7 @@ class AuditView(Stamped):
         patch=True,
         null=True,
     )
+    why_not = attr(WHY_NOT, since=microversions.WHY_NOT, brief=False, null=True)
 
 
 AUDITS = Resource(
