@@ -31,6 +31,7 @@ OWNERS: tuple[str, ...] = (
     "watcher.datasources.grafana",
     "watcher.api.app",
     "watcher.decision_engine.service",
+    "watcher.decision_engine.strategy_options",
     "watcher.applier.service",
     "watcher.applier.flow",
 )

@@ -33,7 +33,7 @@ from watcher.datasources.choice import DataSources
 from watcher.db import store
 from watcher.db.engine import Database, after_commit
 from watcher.db.models import Audit
-from watcher.decision_engine import claims, history, record
+from watcher.decision_engine import claims, history, record, strategy_options
 from watcher.decision_engine.selection import choose
 from watcher.decision_engine.snapshots import Snapshots
 from watcher.messaging.notifications import Announcer
@@ -125,6 +125,7 @@ class Runner:
         strategy = plugins.strategy(name)
         given = parameter_rules.with_defaults(damping.spec(strategy), audit.parameters or {})
         own, wanted = damping.split(strategy, given)
+        own = strategy_options.configured(self.conf, name, own)
         values = parameter_rules.parse(strategy.parameters, own)
         snapshot = self.snapshots.gather(models_of(strategy, values))
         cluster, notes = scope.apply(snapshot, audit.scope or [])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``basic``: empties the least loaded hosts, one after the other, as far as that goes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +19,8 @@ from watcher.core.solution import DISABLED_BY_CONSOLIDATION, Solution, disable_h
 from watcher.solvers.draining import Drain, drain
 from watcher.solvers.packing import lower_bound
 
+UNWILLING = "its metadata optimize says no"
+_NO = frozenset({"", "0", "f", "false", "n", "no", "none", "null", "off"})
 _AGGREGATES = ["mean", "min", "max"]
 
 
@@ -50,6 +52,11 @@ class Parameters:
         "How busy the physical CPUs of a host may become, percent of its threads.",
         minimum=1,
         maximum=100,
+    )
+    check_optimize_metadata: bool | None = param(
+        None,
+        "Leave instances alone whose metadata ``optimize`` says no (such as false, no, off or 0);"
+        " without it the option of this name says whether to.",
     )
 
 
@@ -107,6 +114,10 @@ class _Case:
         load = use.cautious_load("cpu load", parameters.cpu_limit_percent)
         self.placement = Placement(cluster, [load])
         self.movable, reasons = movable(cluster, LIVE)
+        if parameters.check_optimize_metadata:
+            unwilling = np.array([_says_no(one) for one in cluster.instances.metadata], np.bool_)
+            reasons = np.where(self.movable & unwilling, UNWILLING, reasons)
+            self.movable = self.movable & ~unwilling
         self.before = self._in_use()
         self.fixed = self.before & hosts_of(cluster.instances.host[~self.movable], len(self.hosts))
         self.bound = lower_bound(self.placement, self.before, self.fixed).hosts
@@ -160,3 +171,8 @@ class _Case:
                 f"{unmeasured} running instances have no measurement and count as using all they"
                 " were given"
             )
+
+
+def _says_no(metadata: Mapping[str, str]) -> bool:
+    """Whether an instance wants to be left alone; one that says nothing does not."""
+    return "optimize" in metadata and str(metadata["optimize"]).strip().lower() in _NO

@@ -15,6 +15,9 @@ from watcher.core.solution import Action, Solution, migrate_volume, retype_volum
 from watcher.core.storage import NO_TYPE, Storage
 from watcher.core.volume_placement import RETYPE, VolumePlacement, volume_obstacles
 
+EX_POOLS = ("local_vstorage",)
+"""The pools that are left alone where nobody says which."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -23,9 +26,10 @@ class Parameters:
     volume_threshold: float = param(
         80.0, "Use of a pool from which on volumes are moved off it, percent.", minimum=0
     )
-    ex_pools: list[str] = param(
-        ["local_vstorage"],
-        "Pools that are left alone, by full name or by what stands behind the #.",
+    ex_pools: list[str] | None = param(
+        None,
+        "Pools that are left alone, by full name or by what stands behind the #; without it those"
+        " of the option of this name.",
         items={"type": "string"},
     )
     allow_retype: bool = param(
@@ -103,7 +107,7 @@ class _Case:
         self.storage, self._parameters = storage, parameters
         self._placement = VolumePlacement(storage)
         pools = storage.pools
-        out = set(parameters.ex_pools)
+        out = set(EX_POOLS if parameters.ex_pools is None else parameters.ex_pools)
         listed = (
             name not in out and str(name).partition("#")[2] not in out for name in pools.name
         )

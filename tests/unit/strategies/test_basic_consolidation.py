@@ -155,3 +155,15 @@ def test_its_parameters_are_those_of_the_contract() -> None:
     assert filled["aggregation_method"] == {"instance": "max", "compute_node": "mean", "node": ""}
     with pytest.raises(BadParameters, match=r"aggregation_method\.instance"):
         parse(Parameters, {"aggregation_method": {"instance": "count"}})
+
+
+@pytest.mark.parametrize("word", ["false", "No", "0", " off ", ""])
+def test_instances_that_want_no_optimisation_are_left_alone_where_that_counts(word: str) -> None:
+    built = world().host("c1").runs("a", metadata={"optimize": word})
+    cluster = built.host("c2").runs("b").runs("c", metadata={"optimize": "true"}).cluster()
+    assert set(moves(solve(cluster))) == {"a"}
+    assert set(moves(solve(cluster, check_optimize_metadata=False))) == {"a"}
+    solution = solve(cluster, check_optimize_metadata=True)
+    assert moves(solution) == {}
+    assert solution.why_not is not None
+    assert [one.reason for one in solution.why_not.instances] == ["its metadata optimize says no"]

@@ -166,3 +166,8 @@ def test_it_cannot_do_without_the_storage():
 
 def test_a_storage_without_pools_needs_nothing():
     assert solve(shelves())[0].indicators["standard_deviation_before_audit"] == 0
+
+
+def test_where_nobody_says_which_pools_are_left_alone_the_usual_ones_are():
+    built = shelves().pool("local_vstorage", **SMALL).holds("a", 90).pool("empty", total_gb=500)
+    assert solve(built)[0].actions == ()
