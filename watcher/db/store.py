@@ -172,6 +172,7 @@ def transition(
     message: str | None = None,
     *,
     epoch: int | None = None,
+    seen: bool = False,
     new_epoch: int | None = None,
     **values: Any,
 ) -> M:
@@ -179,6 +180,7 @@ def transition(
 
     ``message`` becomes the status message, cut to its column; None leaves the one that is there.
     ``epoch`` demands that the plan (of the action) still has this epoch, ``new_epoch``
+    ``seen`` demands that the state still is the one that the row shows: for whoever decided by it.
     begins another. Raises LostRace, which names the state found, when the row is not where the
     move can begin.
     """
@@ -189,6 +191,8 @@ def transition(
         values["status_message"] = message
     conditions = [model.state.in_(sorted(lifecycle.sources(to)))]  # type: ignore[attr-defined]
     if epoch is not None:
+    if seen:
+        conditions.append(model.state == old_state)  # type: ignore[attr-defined]
         conditions += _fence(session, row, epoch)
     if new_epoch is not None:
         values["epoch"] = new_epoch
@@ -368,4 +372,6 @@ def _lost(session: Session, row: Any, to: str, epoch: int | None) -> str:
     found = session.scalar(select(model.state).where(model.id == row.id))
     if found is not None and found in models.LIFECYCLES[model].sources(to):
         return f"{kind} {row.uuid}: epoch {epoch} is over, another applier has taken the plan"
+        if epoch is None:
+            return f"{kind} {row.uuid} is {found} by now and not {row.state} any more"
     return f"{kind} {row.uuid} is {found or 'gone'} and cannot become {to}"

@@ -122,7 +122,8 @@ def _replace_older(session: Session, audit: Audit, row: ActionPlan) -> None:
     )
     for plan in store.every(session, ActionPlan, *older):
         try:
-            store.transition(session, plan, "CANCELLED", f"Replaced by action plan {row.uuid}.")
+            said = f"Replaced by action plan {row.uuid}."
+            store.transition(session, plan, "CANCELLED", said, seen=True)
         except LostRace as error:
             LOG.info("action plan %s is not replaced: %s", plan.uuid, error)
 

@@ -124,7 +124,7 @@ def _orphan(session: Session, lost: Any) -> None:
     plans = models.ActionPlan
     waiting = plans.state.in_(("RECOMMENDED", "PENDING"))
     for plan in store.every(session, plans, plans.strategy_id == lost.id, waiting):
-        store.transition(session, plan, "CANCELLED", message)
+        store.transition(session, plan, "CANCELLED", message, seen=True)
     templates = models.AuditTemplate
     for template in store.every(session, templates, templates.strategy_id == lost.id):
         store.change(session, template, strategy_id=None, default_parameters={})

@@ -55,6 +55,19 @@ class Moving:
             rows.move(database, stale, "ONGOING")
         assert stale.state == "PENDING"
 
+    def test_who_decided_by_the_state_of_a_row_moves_it_only_from_there(self, database):
+        stale = rows.make(database).plan
+        with database.reading() as session:
+            plan = store.get(session, ActionPlan, stale.uuid)
+        rows.move(database, plan, "PENDING", "ONGOING")
+        with (
+            pytest.raises(LostRace, match="is ONGOING by now and not RECOMMENDED any more"),
+            database.writing() as session,
+        ):
+            store.transition(session, stale, "CANCELLED", seen=True)
+        with database.writing() as session:
+            store.transition(session, plan, "CANCELLED", seen=True)
+
     def test_of_sixteen_writers_one_wins(self, database):
         uuid = rows.make(database).audit.uuid
         together = threading.Barrier(16)

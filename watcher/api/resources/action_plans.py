@@ -162,7 +162,7 @@ def _cancel(call: Call, plan: models.ActionPlan, to: str) -> None:
 
     A plan at work becomes CANCELLING, and its applier, which watches the row, does the rest.
     """
-    store.transition(call.session, plan, to, "Cancelled by user.")
+    store.transition(call.session, plan, to, "Cancelled by user.", seen=True)
     if to != "CANCELLED":
         return
     table = models.Action

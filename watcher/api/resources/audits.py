@@ -180,7 +180,7 @@ def _move(call: Call, audit: models.Audit, to: str) -> None:
         store.delete(call.session, audit)
     else:
         message = "Cancelled by user." if to == "CANCELLED" else None
-        store.transition(call.session, audit, to, message)
+        store.transition(call.session, audit, to, message, seen=True)
 
 
 def _changed(audit: models.Audit, values: Mapping[str, Any]) -> dict[str, Any]:
