@@ -15,7 +15,7 @@ import logging
 import pathlib
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -23,10 +23,16 @@ from oslo_config import cfg
 from oslo_db import exception
 from oslo_db import options as oslo_options
 from oslo_db.sqlalchemy import engines
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, make_transient, sessionmaker
 
 from watcher import config
 from watcher.core.errors import Invalid, LostRace, ServiceDown, Unavailable
@@ -123,7 +129,7 @@ class Database:
 
         What was registered with ``after_commit`` runs when the work is safe, and outside of it.
         Rows that took part in failed work can still be looked at; what they show may be what was
-        tried.
+        tried. Those that it was to add can be added again.
         """
         with translated(), self._writers() as session:
             session.info["announces"] = self._announce is not None
@@ -132,6 +138,7 @@ class Database:
                 session.commit()
             except BaseException:
                 session.expunge_all()  # else the rollback would empty the rows
+                _forget(session.info.get("added", ()))
                 raise
         if self._announce and (changes := session.info.get("changes")):
             self._announce(changes)
@@ -243,6 +250,14 @@ def after_commit(session: Session, work: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(work)
 
 
+def _forget(added: Iterable[Any]) -> None:
+    """Let rows be new again whose INSERT is undone: else a second try would take it for done."""
+    for row in added:
+        if inspect(row).detached:
+            make_transient(row)
+            row.id = None
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn a driver's errors into ours, with one line of the driver's own text."""
@@ -254,6 +269,10 @@ def translated() -> Iterator[None]:
         raise Unavailable(migrations.explain(None)) from error
     except (exception.DBConnectionError, OperationalError) as error:
         raise ServiceDown(f"the database does not answer: {_first_line(error)}") from error
+    except PoolTimeout as error:
+        raise ServiceDown(
+            "all connections to the database are in use: raise [database] max_pool_size"
+        ) from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise Invalid(f"[database] connection cannot be used: {_first_line(error)}") from error
 

@@ -61,9 +61,11 @@ class Heartbeat:
                 self.beat()
             except LostRace:
                 LOG.debug("another process of %s on %s beats as well", self._name, self._host)
-            except WatcherError as error:
+            except Exception as error:  # the edge: a daemon without heartbeats loses its work
                 if not self._down:
-                    LOG.warning("no heartbeat of %s: %s", self._name, error)
+                    unforeseen = None if isinstance(error, WatcherError) else error
+                    text = error if unforeseen is None else type(error).__name__
+                    LOG.warning("no heartbeat of %s: %s", self._name, text, exc_info=unforeseen)
                 self._down = True
                 continue
             if self._down:

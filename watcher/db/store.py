@@ -131,6 +131,7 @@ def add_all(session: Session, rows: Iterable[Base]) -> None:
     with _unique(rows):
         session.add_all(rows)
         session.flush()
+    session.info.setdefault("added", []).extend(rows)
     for row in rows:
         changes.note(session, "create", row)
 
@@ -171,16 +172,16 @@ def transition(
     to: str,
     message: str | None = None,
     *,
-    epoch: int | None = None,
     seen: bool = False,
+    epoch: int | None = None,
     new_epoch: int | None = None,
     **values: Any,
 ) -> M:
     """Move a row to another state, and set ``values`` with it, if nobody was faster.
 
     ``message`` becomes the status message, cut to its column; None leaves the one that is there.
-    ``epoch`` demands that the plan (of the action) still has this epoch, ``new_epoch``
     ``seen`` demands that the state still is the one that the row shows: for whoever decided by it.
+    ``epoch`` demands that the plan (of the action) still has this epoch, ``new_epoch``
     begins another. Raises LostRace, which names the state found, when the row is not where the
     move can begin.
     """
@@ -190,9 +191,9 @@ def transition(
     if message is not None:
         values["status_message"] = message
     conditions = [model.state.in_(sorted(lifecycle.sources(to)))]  # type: ignore[attr-defined]
-    if epoch is not None:
     if seen:
         conditions.append(model.state == old_state)  # type: ignore[attr-defined]
+    if epoch is not None:
         conditions += _fence(session, row, epoch)
     if new_epoch is not None:
         values["epoch"] = new_epoch
@@ -371,7 +372,7 @@ def _lost(session: Session, row: Any, to: str, epoch: int | None) -> str:
     kind = models.LIFECYCLES[model].kind
     found = session.scalar(select(model.state).where(model.id == row.id))
     if found is not None and found in models.LIFECYCLES[model].sources(to):
-        return f"{kind} {row.uuid}: epoch {epoch} is over, another applier has taken the plan"
         if epoch is None:
             return f"{kind} {row.uuid} is {found} by now and not {row.state} any more"
+        return f"{kind} {row.uuid}: epoch {epoch} is over, another applier has taken the plan"
     return f"{kind} {row.uuid} is {found or 'gone'} and cannot become {to}"

@@ -4,6 +4,7 @@
 import logging
 
 import pytest
+from oslo_db.exception import DBError
 from sqlalchemy import text
 
 from tests.functional.applier.conftest import Lab
@@ -58,6 +59,24 @@ def test_a_database_that_is_gone_is_said_once_and_once_when_it_is_back(
         lab.until(lambda: "heartbeat of watcher-test is back" in caplog.text, timeout_s=5)
     heartbeat.stop()
     assert caplog.text.count("no heartbeat") == 1
+
+
+def test_it_goes_on_after_what_nobody_foresaw(
+    lab: Lab, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.conf.set_override("periodic_interval", 1)
+    heartbeat = Heartbeat(lab.conf, lab.database, "watcher-test")
+    heartbeat.start()
+
+    def refused(*_: object) -> None:  # as by a PostgreSQL that has become a standby
+        raise DBError("cannot execute UPDATE in a read-only transaction")
+
+    monkeypatch.setattr(store, "every", refused)
+    with caplog.at_level(logging.INFO, "watcher.db.heartbeat"):
+        lab.until(lambda: "no heartbeat of watcher-test: DBError" in caplog.text, timeout_s=5)
+        monkeypatch.undo()
+        lab.until(lambda: "heartbeat of watcher-test is back" in caplog.text, timeout_s=5)
+    heartbeat.stop()
 
 
 def hide(lab: Lab, name: str, other: str) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from oslo_config import cfg
+from sqlalchemy import QueuePool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from tests.functional.db import rows
@@ -109,6 +110,16 @@ def test_a_reading_session_keeps_nothing(database):
         session.flush()
     with database.reading() as session:
         assert store.get(session, Audit, audit.uuid).hostname is None
+
+
+def test_a_pool_without_a_free_connection_is_one_line_with_what_to_do(sqlite_url):
+    pool = create_engine(
+        sqlite_url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01
+    )
+    refused = pytest.raises(ServiceDown, match="in use: raise .* max_pool_size")
+    with pool.connect(), refused, engine.translated():
+        pool.connect()
+    pool.dispose()
 
 
 def test_readers_look_while_a_writer_writes(database):

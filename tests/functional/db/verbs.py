@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import threading
 
 import pytest
 from sqlalchemy.exc import InvalidRequestError
@@ -291,6 +292,24 @@ class Writing:
         with database.reading() as session:
             assert store.every(session, Goal) == []
         assert (done, announced) == ([], [])
+
+    def test_rows_made_before_a_transaction_that_was_cut_are_added_by_the_second_try(
+        self, database
+    ):
+        goals = [Goal(name=name, display_name=name) for name in "ab"]
+        tries = []
+
+        def work(session):
+            store.add_all(session, goals)
+            tries.append(session)
+            if len(tries) == 1:
+                raise LostRace("the database broke a deadlock") from RuntimeError()
+
+        database.persist(work, threading.Event())
+        with database.reading() as session:
+            found = {row.name: row.id for row in store.every(session, Goal)}
+        assert found == {row.name: row.id for row in goals}
+        assert None not in found.values()
 
     def test_work_for_after_the_commit_finds_it_done(self, database):
         seen = []
