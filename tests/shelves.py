@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.worlds import uuid
 from watcher.core.baremetal import MachineRecord, assemble_machines
-from watcher.core.cluster import Cluster
+from watcher.core.cluster import Cluster, words
 from watcher.core.plan import Plan
-from watcher.core.solution import VOLUME_MIGRATE
+from watcher.core.solution import DISABLED_TO_SAVE_ENERGY, VOLUME_MIGRATE
 from watcher.core.storage import (
     PoolRecord,
     Storage,
@@ -121,8 +121,8 @@ def storage_carried_out(plan: Plan, storage: Storage) -> Storage:
 
 
 @st.composite
-def stores(draw: st.DrawFn, cluster: Cluster) -> Storage:
-    """Any small storage beside a cluster, its volumes attached to instances or not."""
+def stores(draw: st.DrawFn, cluster: Cluster) -> Shelves:
+    """Any small storage for a cluster, its volumes attached to instances or not."""
     built = Shelves().type("gold", volume_backend_name="p0").type("any")
     names = [str(name) for name in cluster.instances.name]
     for number in range(draw(st.integers(1, 4))):
@@ -149,4 +149,40 @@ def stores(draw: st.DrawFn, cluster: Cluster) -> Storage:
                 created_at=f"2026-01-0{index + 1}T00:00:00",
                 project_id=draw(st.sampled_from(("p1", "p2"))),
             )
-    return built.storage()
+    return built
+
+
+@st.composite
+def machined(draw: st.DrawFn, cluster: Cluster) -> Cluster:
+    """A cluster with machines in any state of power, some in maintenance, some of no host."""
+    records = []
+    for host, name, up in zip(
+        cluster.hosts.uuid, cluster.hosts.name, cluster.hosts.up, strict=True
+    ):
+        state = "power on" if up else draw(st.sampled_from(("power off", "power off", "power on")))
+        records.append(
+            MachineRecord(
+                uuid(f"machine {name}"),
+                str(name),
+                draw(st.sampled_from((state, state, state, "error"))),
+                maintenance=draw(st.sampled_from((False, False, False, True))),
+                compute_node=draw(st.sampled_from((str(host), str(host), str(name), "nobody"))),
+            )
+        )
+    return replace(cluster, baremetal=assemble_machines(draw(st.permutations(records))))
+
+
+def powered(plan: Plan, cluster: Cluster) -> Cluster:
+    """The cluster after every machine of a plan is switched, each host as the action leaves it."""
+    hosts, table = cluster.hosts, cluster.baremetal
+    assert table is not None
+    up, enabled, reasons = hosts.up.copy(), hosts.enabled.copy(), hosts.disabled_reason.copy()
+    power = table.power_state.copy()
+    for action in plan.actions:
+        row = hosts.row_by_name[action.parameters["resource_name"]]
+        on = action.parameters["state"] == "on"
+        up[row] = enabled[row] = on
+        reasons[row] = "" if on else DISABLED_TO_SAVE_ENERGY
+        power[list(table.uuid).index(action.resource_id)] = "power on" if on else "power off"
+    after = cluster.with_hosts(up=up, enabled=enabled, disabled_reason=reasons)
+    return replace(after, baremetal=replace(table, power_state=words(power)))

@@ -3,11 +3,19 @@
 
 import pytest
 
+from tests.shelves import pool_name, shelves
 from tests.worlds import host_row, instance_row, uuid, world
 from watcher.core.cluster import UNPLACED
 from watcher.core.errors import ImpossiblePlan
 from watcher.core.plan import Plan
-from watcher.core.solution import MIGRATE, Action, migrate, nop
+from watcher.core.solution import (
+    MIGRATE,
+    Action,
+    migrate,
+    migrate_volume,
+    nop,
+    retype_volume,
+)
 
 
 @pytest.fixture
@@ -83,3 +91,44 @@ def test_an_unknown_destination_is_refused(cluster):
 def test_without_a_destination_the_instance_is_on_no_host_we_know(cluster):
     placement = plan(move("vm1", "c1")).replay(cluster)
     assert placement.host[instance_row(cluster, "vm1")] == UNPLACED
+
+
+@pytest.fixture
+def stored(cluster):
+    """Two volumes of which the second pool takes one; only the first pool serves "gold"."""
+    built = shelves().type("gold", volume_backend_name="p1").type("any")
+    built.pool("p1").holds("a", 10).holds("b", 10).pool("p2", free_gb=15.0)
+    return built.beside(cluster)
+
+
+def to_pool(name, pool):
+    return migrate_volume(uuid(name), pool_name(pool))
+
+
+def test_volumes_are_replayed_where_the_storage_was_read(stored, cluster):
+    plan(to_pool("a", "p2")).replay(stored)
+    plan(to_pool("nobody", "nowhere")).replay(cluster)
+
+
+@pytest.mark.parametrize(
+    ("actions", "said"),
+    [
+        ((to_pool("a", "p2"), to_pool("b", "p2")), "5 GiB left for 10 GiB"),
+        ((to_pool("a", "p1"),), "is on .* already"),
+        ((to_pool("c", "p2"),), "is not in the block storage"),
+        ((to_pool("a", "p3"),), "Storage pool .* could not be found"),
+        ((retype_volume(uuid("a"), "silver"),), "Volume type silver could not be found"),
+        ((to_pool("a", "p2"), retype_volume(uuid("a"), "gone")), "could not be found"),
+    ],
+)
+def test_a_volume_goes_only_where_it_can(stored, actions, said):
+    with pytest.raises(ImpossiblePlan, match=said):
+        plan(*actions).replay(stored)
+
+
+def test_a_retype_needs_a_pool_that_serves_the_type(stored):
+    plan(retype_volume(uuid("a"), "gold"), retype_volume(uuid("b"), "any")).replay(stored)
+    full = shelves().type("gold", volume_backend_name="p1").pool("p1", free_gb=5.0)
+    beside = full.pool("p2").holds("a", 10).beside(stored)
+    with pytest.raises(ImpossiblePlan, match="no pool that serves its new type"):
+        plan(retype_volume(uuid("a"), "gold")).replay(beside)
