@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads of instances and hosts out of measurements, with what is not measured said so."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from watcher.core.cluster import Cluster, Floats, InstanceState
+from watcher.core.cluster import MEMORY_MB, VCPUS, Cluster, Floats, InstanceState
+from watcher.core.loads import answered
+from watcher.core.metrics import Metrics, Query
 from watcher.core.placement import Load
 
 _IDLE = (
@@ -55,3 +58,32 @@ def measured_load(
     return Measured(
         Load(name, demand, limit, overhead), known, int((missing & ~idle & placed).sum())
     )
+
+
+def measured_use(
+    cluster: Cluster,
+    metrics: Metrics,
+    queries: Sequence[Query],
+    limits_percent: tuple[float, float],
+) -> list[Measured]:
+    """CPU in threads, and memory in MiB when instances' use of it is measured.
+
+    ``queries`` are those of instances' CPU and memory use, then of the hosts' own; the limits are
+    on CPU and memory, in percent of what a host physically has.
+    """
+    of_cpu, of_ram, of_host_cpu, of_host_ram = (
+        answered(cluster, metrics, query) for query in queries
+    )
+    allocated = cluster.instances.demand.astype(np.float64)
+    total = cluster.hosts.total.astype(np.float64)
+    cpu_limit, ram_limit = (percent / 100.0 for percent in limits_percent)
+    threads, given = total[:, VCPUS], allocated[:, VCPUS]
+    use = of_cpu / 100.0 * given, given
+    own = of_host_cpu / 100.0 * threads, np.zeros(len(total))
+    found = [measured_load(cluster, "cpu load", use, cpu_limit * threads, own)]
+    if not np.isnan(of_ram).all():
+        memory = total[:, MEMORY_MB]
+        use = of_ram, allocated[:, MEMORY_MB]
+        own = of_host_ram / 1024.0, cluster.hosts.reserved[:, MEMORY_MB].astype(np.float64)
+        found.append(measured_load(cluster, "memory load", use, ram_limit * memory, own))
+    return found

@@ -7,7 +7,7 @@ host is full when either its allocations or its load reach their limit (decision
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,11 @@ class Load:
     demand: Floats
     limit: Floats
     overhead: Floats
+
+    @property
+    def forgiving(self) -> "Load":
+        """The same with limits a part in a billion higher: for sums added up in another order."""
+        return replace(self, limit=self.limit * (1.0 + 1e-9))
 
 
 class Move(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from watcher.core.placement import Load
 from watcher.core.refusals import WhyNot
 
 MIGRATE = "migrate"
@@ -52,7 +53,9 @@ class Solution:
     ``imaginary`` ones are about instances and hosts that no cloud needs to have: their moves are
     not judged by the cluster when they are planned, and the plan is refused when it is started.
     ``limits`` are on what runs at the same time (``watcher.solvers.lanes``). ``why_not`` is what
-    the constraints refused, None where no constraints are asked.
+    the constraints refused, None where no constraints are asked. ``loads`` are the measured loads
+    that no step of the plan may bring above their limits: a move waits for those that free room in
+    them as well.
     """
 
     actions: tuple[Action, ...] = ()
@@ -61,6 +64,7 @@ class Solution:
     imaginary: bool = False
     limits: Mapping[str, int] = field(default_factory=dict)
     why_not: WhyNot | None = None
+    loads: tuple[Load, ...] = field(default=(), compare=False, repr=False)
 
 
 class Touched(NamedTuple):

@@ -4,8 +4,8 @@
 Types with a higher weight come first in the plan. There are no barriers between types; an action
 waits for those that make it possible, and a failure stops only what depends on it:
 
-- a move waits for the moves that free its room, and for its server group (``solvers.sequencing``);
-  moves in a circle are broken up by a temporary move;
+- a move waits for the moves that free its room, allocated and measured, and for its server group
+  (``solvers.sequencing``); moves in a circle are broken up by a temporary move;
 - moves off a host wait until that host is disabled, moves to a host until it is enabled; a move
   whose destination Nova chooses waits for all of these;
 - a host is powered off after it is disabled and everything left, powered on before it is enabled;
@@ -184,13 +184,16 @@ class Weight:
             for number, action in enumerate(given):
                 draft.add(action, self._rank(action, number))
             return
+        if not given:
+            return
         moves = [_move(action, cluster) for action in given]
         targets = cluster.hosts.usable.copy()
         for action in solution.actions:
             row = cluster.hosts.row_by_name.get(_service_host(action))
             if row is not None:
                 targets[row] &= action.parameters.get("state") == "enabled"
-        order = sequence(Placement(cluster), moves, targets)
+        loads = [load.forgiving for load in solution.loads]
+        order = sequence(Placement(cluster, loads), moves, targets)
         if order.blocked:
             raise ImpossiblePlan(
                 _blocked(given[order.blocked[0]], moves[order.blocked[0]], cluster)

@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from watcher.core.answers import kinds, migrations
-from watcher.core.cluster import DISK_GB, MEMORY_MB, VCPUS, Bools, Cluster, Floats, Ints
+from watcher.core.cluster import DISK_GB, Bools, Cluster, Ints
 from watcher.core.constraints import Constraints, movable
-from watcher.core.measured import Measured, measured_load
+from watcher.core.measured import Measured, measured_use
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
-from watcher.core.placement import Placement
+from watcher.core.placement import Move, Placement
 from watcher.core.refusals import WhyNot, explain
 from watcher.core.solution import (
     DISABLED_BY_CONSOLIDATION,
@@ -25,6 +25,7 @@ from watcher.core.solution import (
 )
 from watcher.solvers.curve import most_released, release_curve
 from watcher.solvers.packing import Packing, consolidate, relieve, restore
+from watcher.solvers.sequencing import sequence
 
 _TURNS = 4
 
@@ -116,41 +117,16 @@ class VmWorkloadConsolidation:
         """The plan. Raises NoMetrics when no instance's CPU use is measured."""
         queries = self.queries(parameters)
         metrics.require(query for query in queries if query.required)
-        case = _Case(cluster, _loads(cluster, metrics, queries, parameters), parameters)
+        limits = parameters.cpu_limit_percent, parameters.ram_limit_percent
+        case = _Case(cluster, measured_use(cluster, metrics, queries, limits), parameters)
         packing = case.solve()
-        notes, why_not = tuple(case.notes(packing)), case.why_not()
-        return Solution(case.actions(), case.indicators(packing), notes, why_not=why_not)
-
-
-def _loads(
-    cluster: Cluster, metrics: Metrics, queries: Sequence[Query], parameters: Parameters
-) -> list[Measured]:
-    """CPU in threads, and memory in MiB when instances' use of it is measured."""
-    of_cpu, of_ram, of_host_cpu, of_host_ram = queries
-    allocated = cluster.instances.demand.astype(np.float64)
-    total = cluster.hosts.total.astype(np.float64)
-    reserved = cluster.hosts.reserved.astype(np.float64)
-    cpu = metrics[of_cpu] / 100.0 * allocated[:, VCPUS]
-    host_cpu = _optional(metrics, of_host_cpu, len(total)) / 100.0 * total[:, VCPUS]
-    limit = parameters.cpu_limit_percent / 100.0 * total[:, VCPUS]
-    found = [
-        measured_load(
-            cluster, "cpu load", (cpu, allocated[:, VCPUS]), limit, (host_cpu, 0 * limit)
+        return Solution(
+            case.actions(),
+            case.indicators(packing),
+            tuple(case.notes(packing)),
+            why_not=case.why_not(),
+            loads=tuple(one.load for one in case.measured),
         )
-    ]
-    ram = _optional(metrics, of_ram, len(allocated))
-    if not np.isnan(ram).all():
-        host_ram = _optional(metrics, of_host_ram, len(total)) / 1024.0
-        limit = parameters.ram_limit_percent / 100.0 * total[:, MEMORY_MB]
-        own = (host_ram, reserved[:, MEMORY_MB])
-        found.append(
-            measured_load(cluster, "memory load", (ram, allocated[:, MEMORY_MB]), limit, own)
-        )
-    return found
-
-
-def _optional(metrics: Metrics, query: Query, rows: int) -> Floats:
-    return metrics[query] if query in metrics else np.full(rows, np.nan)
 
 
 class _Case:
@@ -173,6 +149,8 @@ class _Case:
         self.over_after = 0
         self.too_little = 0
         self.anchored = 0
+        self.only_give = False
+        self.moves: list[Move] = []
 
     def _overloaded(self) -> Bools:
         """Usable hosts whose measured load is over its limit."""
@@ -186,7 +164,40 @@ class _Case:
         return over & self.hosts.usable
 
     def solve(self) -> Packing:
-        """Relieve overloaded hosts and empty hosts by turns; the placement then is the result."""
+        """Solve it; the placement then is the result, and ``moves`` lead there in this order."""
+        packing = self._solve()
+        self.moves = self.placement.moves()
+        if not self.over_before.any():
+            return packing  # who is kept only gains: any order will do
+        ordered = self._ordered()
+        if ordered is None:
+            # Overloaded hosts that give and take wait for each other: now they only give.
+            restore(self.placement, self.cluster.instances.host)
+            self.placement.largest[self.over_before] = 0.0
+            self.enabled[:], self.anchored, self.too_little = False, 0, 0
+            self.only_give = True
+            packing = self._solve()
+            ordered = self._ordered() or self.placement.moves()
+        self.moves = ordered
+        return packing
+
+    def _ordered(self) -> list[Move] | None:
+        """The moves so that no host is above a limit meanwhile; None when there is no such order.
+
+        An overloaded host takes instances only after it has been relieved itself.
+        """
+        moves = sorted(self.placement.moves(), key=lambda move: not self.over_before[move.source])
+        loads = [one.load.forgiving for one in self.measured]
+        targets = (self.hosts.usable | self._reopened) & ~self.disabled
+        order = sequence(Placement(self.cluster, loads), moves, targets)
+        if order.blocked:
+            return None
+        # Temporary stays are the planner's: it finds them again, in the order that was given.
+        direct = len(order.steps) == len(moves)
+        return [step.move for step in order.steps] if direct else moves
+
+    def _solve(self) -> Packing:
+        """Relieve overloaded hosts and empty hosts by turns."""
         self._relieve()
         packing = self._consolidate()
         before = packing.before
@@ -295,8 +306,7 @@ class _Case:
             disable_host(uuids[row], names[row], DISABLED_BY_CONSOLIDATION)
             for row in np.flatnonzero(self.disabled)
         ]
-        moves = sorted(self.placement.moves(), key=lambda move: not self.over_before[move.source])
-        return (*opened, *closed, *migrations(self.cluster, moves))
+        return (*opened, *closed, *migrations(self.cluster, self.moves))
 
     def why_not(self) -> WhyNot:
         """What is refused to the instances that stay."""
@@ -310,7 +320,7 @@ class _Case:
         return {
             "compute_nodes_count": int(self.hosts.usable.sum()),
             "released_compute_nodes_count": max(released, 0),
-            "instance_migrations_count": len(self.placement.moves()),
+            "instance_migrations_count": len(self.moves),
             "hosts_in_use_before": packing.before,
             "hosts_in_use_after": packing.after,
             "hosts_in_use_lower_bound": packing.bound,
@@ -347,6 +357,8 @@ class _Case:
                 if self.over_after
                 else f"{int(self.over_before.sum())} hosts above their load limit are relieved"
             )
+        if self.only_give:
+            yield "hosts above their limit take nothing in this plan; a later audit may empty more"
         if self._reopened.any():
             yield f"{int(self._reopened.sum())} hosts disabled by Watcher are enabled again"
         yield from self._why_not_more()

@@ -98,8 +98,9 @@ class WorkloadBalance:
         case = _Case(cluster, metrics[queries[0]], parameters)
         moves = case.solve()
         actions = tuple(migrations(cluster, moves))
+        notes, why_not = tuple(case.notes(moves)), case.why_not()
         return Solution(
-            actions, case.indicators(moves), tuple(case.notes(moves)), why_not=case.why_not()
+            actions, case.indicators(moves), notes, why_not=why_not, loads=(case.load,)
         )
 
 

@@ -171,7 +171,13 @@ class WorkloadStabilization:
         }
         case = _Case(cluster, uses, parameters)
         moves = migrations(cluster, case.result.moves)
-        return Solution(tuple(moves), case.indicators(), tuple(case.notes()), why_not=case.why_not)
+        return Solution(
+            tuple(moves),
+            case.indicators(),
+            tuple(case.notes()),
+            why_not=case.why_not,
+            loads=tuple(case.loads),
+        )
 
 
 class _Case:

@@ -116,7 +116,7 @@ def test_a_pool_without_a_free_connection_is_one_line_with_what_to_do(sqlite_url
     pool = create_engine(
         sqlite_url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01
     )
-    refused = pytest.raises(ServiceDown, match="in use: raise .* max_pool_size")
+    refused = pytest.raises(ServiceDown, match=r"in use: raise .* max_pool_size")
     with pool.connect(), refused, engine.translated():
         pool.connect()
     pool.dispose()

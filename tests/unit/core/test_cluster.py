@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.worlds import host_row, instance_row, uuid, world
-from watcher.core.cluster import UNPLACED, InstanceState, words
+from watcher.core.cluster import UNPLACED, Cpu, InstanceState, words
 from watcher.core.errors import NotFound
 
 
@@ -121,3 +121,13 @@ def test_an_empty_cluster_has_no_rows_and_no_surprises():
     assert (len(cluster.hosts), len(cluster.instances)) == (0, 0)
     assert cluster.used.shape == cluster.hosts.capacity.shape == (0, 3)
     assert list(cluster.each_host()) == list(cluster.each_instance()) == []
+
+
+def test_a_cpu_serves_the_guests_of_those_that_have_nothing_it_lacks():
+    old, new = (
+        Cpu("x86_64", "Intel", name, frozenset(on)) for name, on in (("", "a"), ("", "ab"))
+    )
+    assert new.serves(old)
+    assert not old.serves(new)
+    assert Cpu().serves(new)
+    assert not Cpu("x86_64", "AMD").serves(Cpu("x86_64", "Intel"))

@@ -121,3 +121,16 @@ def test_a_load_fills_a_host_as_an_allocation_does(cluster):
     assert not placement.has_room(vm1, c2)
     placement.move(vm2, c2)
     assert placement.used[:, 3][[c1, c2]].tolist() == [35.0, 31.0]
+
+
+def test_room_is_what_is_left_or_what_one_instance_may_have(cluster):
+    placement = Placement(cluster)
+    c1, c2 = rows(cluster, "c1", "c2")
+    placement.largest[c2] = [1, 2048, 50]
+    assert placement.room(np.array([c1, c2])).tolist() == [[0, 2048, 180], [1, 2048, 50]]
+
+
+def test_a_forgiving_load_has_room_for_a_sum_that_was_rounded():
+    load = Load("cpu", np.array([0.1] * 3), limit=np.array([0.3]), overhead=np.zeros(1))
+    assert sum(load.demand) > load.limit[0]
+    assert sum(load.demand) <= load.forgiving.limit[0]

@@ -4,12 +4,14 @@
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.shelves import pool_name, shelves
 from tests.worlds import uuid, world
 from watcher.core.cluster import Cluster
 from watcher.core.errors import ImpossiblePlan, Invalid
+from watcher.core.placement import Load
 from watcher.core.plan import Plan
 from watcher.core.solution import (
     Action,
@@ -248,3 +250,14 @@ def test_a_server_and_a_volume_that_is_attached_to_it_are_not_moved_at_the_same_
     assert plan.parents == ((), (0,))
     lone = ordered(move, migrate_volume(uuid("other"), pool_name("q")), cluster=cluster)
     assert lone.parents == ((), ())
+
+
+def test_a_move_waits_for_room_in_a_measured_load_as_well() -> None:
+    cluster = two_hosts()
+    names = [str(name) for name in cluster.instances.name]
+    busy = np.array([{"a": 3.0, "b": 2.0}[name] for name in names])
+    load = Load("cpu", busy, limit=np.full(3, 2.0), overhead=np.zeros(3))
+    moves = (go("a", "c1", "c2"), go("b", "c1", "c2"))
+    with pytest.raises(ImpossiblePlan, match="at no moment"):
+        Weight().order(Solution(moves[:1], loads=(load,)), cluster)
+    assert Weight().order(Solution(moves[1:], loads=(load,)), cluster).actions == moves[1:]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.checker import violations
 from tests.plans import carried_out, measured, moves, switched
 from tests.worlds import World, world
 from watcher.core.cluster import Cluster
@@ -334,23 +335,6 @@ def test_the_plan_reaches_the_lower_bound_where_whole_hosts_are_full() -> None:
     assert found["hosts_in_use_after"] == found["hosts_in_use_lower_bound"] == 4
 
 
-def test_each_host_is_disabled_before_its_instances_leave() -> None:
-    cluster = sparse().cluster()
-    plan = Weight().order(solve(cluster), cluster)
-    for place, action in enumerate(plan.actions):
-        if action.type == "migrate":
-            waited = [plan.actions[parent] for parent in plan.parents[place]]
-            hosts = [one.parameters["resource_name"] for one in waited]
-            assert hosts == [action.parameters["source_node"]]
-
-
-def test_the_emptied_hosts_are_disabled_with_our_reason_in_the_end() -> None:
-    cluster = sparse().cluster()
-    after = carried_out(Weight().order(solve(cluster), cluster), cluster)
-    assert sorted(after.hosts.disabled_reason) == ["", EMPTIED, EMPTIED, EMPTIED]
-    assert np.count_nonzero(after.used[:, 0]) == 1
-
-
 def test_it_asks_one_question_per_metric_of_which_one_must_be_answered() -> None:
     queries = VmWorkloadConsolidation().queries(Parameters(period=60, granularity=10))
     assert [(one.metric, one.required) for one in queries] == [
@@ -387,3 +371,29 @@ def test_what_was_refused_is_told() -> None:
     refused = solve(built.host("c3", up=False).cluster(), {"instance_cpu_usage": {}}).why_not
     assert refused is not None
     assert [one.reason for one in refused.instances] == ["it is locked"]
+
+
+def test_an_overloaded_host_takes_instances_only_after_it_was_relieved() -> None:
+    """At 5,000 hosts one was told to take an instance before its own overload had left."""
+    built = world().host("c0", vcpus_ratio=4.0).runs("vm0", vcpus=6).runs("vm1", vcpus=3)
+    built.host("c1", vcpus_ratio=4.0).runs("vm2", vcpus=8).runs("vm3", vcpus=3)
+    cluster = built.runs("vm4", vcpus=2).host("c2", vcpus_ratio=4.0).cluster()
+    busy = np.full(5, 100.0)
+    solution = solve(cluster, default={CPU: 100.0}, cpu_limit_percent=100)
+    assert moves(solution) == {"vm2": ("c1", "c2"), "vm1": ("c0", "c1")}
+    assert violations(cluster, solution, busy) == []
+    plan = Weight().order(solution, cluster)
+    assert violations(cluster, Solution(plan.actions), busy) == []
+
+
+def test_overloaded_hosts_that_wait_for_each_other_only_give() -> None:
+    """x wants the memory that y leaves, y the CPU that x leaves, and c3 was to be emptied."""
+    roomy = {"vcpus_ratio": 4.0, "memory_ratio": 4.0}
+    built = world().host("c1", **roomy).runs("p", vcpus=6).runs("x", vcpus=3)
+    built.host("c2", **roomy).runs("q", memory_mb=9216).runs("y", memory_mb=8192)
+    cluster = built.host("c3", vcpus=5, memory_mb=9216, **roomy).runs("z").cluster()
+    cpu = {"p": 100.0, "x": 100.0, "q": 10.0, "y": 100.0, "z": 10.0}
+    ram = {"p": 100.0, "x": 1024.0, "q": 9216.0, "y": 8192.0, "z": 100.0}
+    solution = solve(cluster, {CPU: cpu, RAM: ram}, {}, cpu_limit_percent=100)
+    assert moves(solution) == {"x": ("c1", "c3")}
+    assert any("take nothing in this plan" in note for note in solution.notes)
