@@ -93,6 +93,7 @@ class PlanRun:
         self._announcer = wires.announcer
         self._engine = engine
         self._plan = plan
+        self._epoch = plan.epoch
         self._caller = caller
         self._steps = Steps(wires, plan, caller, self.cancel)
         self._actions: list[Action] = []
@@ -114,12 +115,15 @@ class PlanRun:
         self._steps.halt()
 
     def cancel(self) -> None:
-        """The operator wants an end: actions not begun become CANCELLED, running ones finish."""
+        """The operator wants an end: actions not begun become CANCELLED, running ones finish.
+
+        Raises LostRace when the plan is another applier's by now.
+        """
         with self._cancelling:
             if self._cancelled:
                 return
             self._cancelled = True
-            self._plan = self._steps.write(self._read)
+            self._plan = self._steps.write(self._read_mine)
         self._announcer.job("action_plan.cancel", self._plan, phase="start")
         self._steps.cancel(self._actions)
 
@@ -186,8 +190,10 @@ class PlanRun:
         """New actions at the end of the plan, all of them or, after a crash, none."""
 
         def add(session: Session) -> list[Action]:
-            if self._read(session).epoch != self._plan.epoch:
-                raise LostRace(f"action plan {self.uuid} was taken by another applier")
+            self._read_mine(session)
+            rows = self._read_actions(session)
+            if extra[0].uuid in {one.uuid for one in rows}:
+                return rows  # only the answer to our own commit was lost
             store.add_all(session, extra)
             return self._read_actions(session)
 
@@ -211,27 +217,32 @@ class PlanRun:
         if self._rolls:
             text = rollback.told(str(text), self._actions, MESSAGE_LENGTH)
         to = "FAILED" if "FAILED" in states else "SUCCEEDED"
-        if not self._steps.cancelled:
-            try:
-                self._move(to, text)
-            except LostRace as error:
-                LOG.info("%s", error)
-            else:
-                phase = "error" if to == "FAILED" else "end"
-                self._announcer.job("action_plan.execution", self._plan, phase=phase)
-                return
+        if not self._steps.cancelled and self._moved(to, text):
+            phase = "error" if to == "FAILED" else "end"
+            self._announcer.job("action_plan.execution", self._plan, phase=phase)
+            return
         self.cancel()
-        self._move("CANCELLED", text)
-        self._announcer.job("action_plan.cancel", self._plan, phase="end")
+        if self._moved("CANCELLED", text):
+            self._announcer.job("action_plan.cancel", self._plan, phase="end")
 
-    def _move(self, to: str, text: str | None) -> None:
-        epoch = self._plan.epoch
-        self._steps.write(
-            lambda session: store.transition(session, self._plan, to, text, epoch=epoch)
-        )
+    def _moved(self, to: str, text: str | None) -> bool:
+        """Record the end; False when the operator was faster. Raises LostRace as ``cancel``."""
+        try:
+            self._steps.write(
+                lambda session: store.transition(session, self._plan, to, text, epoch=self._epoch)
+            )
+        except LostRace as error:
+            found = self._steps.write(self._read_mine).state
+            LOG.info("%s", error)
+            return found == to  # then only the answer to our own write was lost
+        return True
 
-    def _read(self, session: Session) -> ActionPlan:
-        return store.get(session, ActionPlan, self.uuid, load=SHOWN)
+    def _read_mine(self, session: Session) -> ActionPlan:
+        """The plan as it is now, if no other applier has taken it."""
+        plan = store.get(session, ActionPlan, self.uuid, load=SHOWN)
+        if plan.epoch != self._epoch:
+            raise LostRace(f"action plan {self.uuid} was taken by another applier")
+        return plan
 
     def _abandon(self, error: Exception, text: str = "") -> None:
         """The plan cannot begin, or the applier failed: nothing is left PENDING or ONGOING."""
@@ -241,8 +252,8 @@ class PlanRun:
             mine = (Action.action_plan_id == self._plan.id, Action.state.in_(UNFINISHED))
             for row in store.every(session, Action, *mine):
                 to = "CANCELLED" if row.state == "PENDING" else "FAILED"
-                store.transition(session, row, to, text, epoch=self._plan.epoch)
-            store.transition(session, self._plan, "FAILED", text, epoch=self._plan.epoch)
+                store.transition(session, row, to, text, epoch=self._epoch)
+            store.transition(session, self._plan, "FAILED", text, epoch=self._epoch)
 
         _, failure = attempt(lambda: self._steps.write(work))
         if failure is not None:

@@ -23,7 +23,7 @@ from watcher.applier.recovery import Orphans
 from watcher.applier.wires import Wires
 from watcher.clients.session import Clients
 from watcher.config import Group
-from watcher.core.errors import Conflict, Invalid, WatcherError
+from watcher.core.errors import Conflict, Invalid, LostRace, WatcherError
 from watcher.core.states import CONTINUE, ROLLBACK, STOP
 from watcher.db import store
 from watcher.db.engine import Database
@@ -254,7 +254,10 @@ class ApplierService:
         with self._database.reading() as session:
             found = session.scalars(select(ActionPlan.uuid).where(*cancelling)).all()
         for uuid in found:
-            runs[uuid].cancel()
+            try:
+                runs[uuid].cancel()
+            except LostRace as error:  # it is cancelled where it is run now
+                LOG.info("%s", error)
 
 
 class Endpoint:

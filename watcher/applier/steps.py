@@ -270,7 +270,9 @@ class Steps:
         self._fail(action, handler, error)
 
     def _fail(self, action: Action, handler: ActionHandler, error: Exception) -> None:
-        """Undo what can be undone, and record both."""
+        """Undo what can be undone, and record both. Who lost the plan meanwhile undoes nothing."""
+        if self._found(action) not in RUNNING:
+            raise LostRace(f"action {action.uuid} is not run here any more")
         undone, failure = attempt(handler.undo)
         fate = f"; undo failed: {words(failure)}" if failure else ""
         fate = fate or (f"; undone: {undone}" if undone else "")

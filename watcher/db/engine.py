@@ -253,9 +253,12 @@ def after_commit(session: Session, work: Callable[[], None]) -> None:
 def _forget(added: Iterable[Any]) -> None:
     """Let rows be new again whose INSERT is undone: else a second try would take it for done."""
     for row in added:
-        if inspect(row).detached:
+        state = inspect(row)
+        if state.detached:
             make_transient(row)
             row.id = None
+            for relation in state.mapper.relationships:
+                state.dict.pop(relation.key, None)  # they are of the session that is over
 
 
 @contextmanager

@@ -4,18 +4,22 @@
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from tests.functional.applier.conftest import Lab
+from watcher.actions.nop import Nop
 from watcher.applier import service
-from watcher.core.errors import ServiceDown
+from watcher.applier.plans import Engine, PlanRun, claim
+from watcher.applier.service import ApplierService
+from watcher.core import solution
+from watcher.core.errors import ActionFailed, LostRace, ServiceDown
 from watcher.core.solution import migrate, nop, sleep
 from watcher.db import store
-from watcher.db.models import ActionPlan
+from watcher.db.models import Action, ActionPlan
 
 
 def slow_check(lab: Lab, **settings: Any) -> str:
@@ -77,6 +81,131 @@ def test_a_commit_whose_answer_is_lost_is_not_a_lost_race(
     assert (lost, lab.states(uuid)) == ([state], ["SUCCEEDED"] * 2)
     for phase in ("start", "end"):
         assert lab.heard.count(f"action.execution.{phase}") == 2
+
+
+def test_a_plans_end_whose_answer_is_lost_is_its_end(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = lab.plan(nop("a"))
+    lost = lose_answers_of_plans(lab, monkeypatch, lambda: lab.row(uuid).state == "SUCCEEDED")
+    assert lab.run(uuid).state == "SUCCEEDED"
+    lab.until(lambda: "action_plan.execution.end" in lab.heard)
+    assert lost
+    assert "action_plan.cancel.start" not in lab.heard
+
+
+@pytest.mark.parametrize("when", ["before the commit", "after the commit"])
+def test_the_actions_of_a_rollback_are_added_once_whenever_the_database_is_cut(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    server = lab.server()
+    source = server.host
+    broken = solution.Action("nop", {"message": "", "fail_execute": True})
+    uuid = lab.plan(
+        migrate(server.uuid, source, lab.roomy(server)),
+        broken,
+        parents=[[], [0]],
+        on_failure="rollback",
+    )
+    if when == "after the commit":
+        lost = lose_answers_of_plans(lab, monkeypatch, lambda: len(lab.states(uuid)) > 2)
+    else:
+        lost, add_all = [], store.add_all
+
+        def cut(session: Session, rows: Any) -> None:
+            add_all(session, rows)
+            if not lost and threading.current_thread().name.startswith("plan"):
+                lost.append(rows)
+                raise ServiceDown("Lost connection to server during query")
+
+        monkeypatch.setattr(store, "add_all", cut)
+        monkeypatch.setattr(
+            "watcher.db.engine.Database.pauses_s", lambda _: itertools.repeat(0.05)
+        )
+    assert lab.run(uuid).state == "FAILED"
+    assert lost
+    assert lab.states(uuid) == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert server.host == source
+
+
+def lose_answers_of_plans(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]
+) -> list[str]:
+    """Let a plan's own thread not hear once that what it wrote is safe; told in the list."""
+    monkeypatch.setattr("watcher.db.engine.Database.pauses_s", lambda _: itertools.repeat(0.05))
+    writing, lost = lab.database.writing, []
+
+    @contextlib.contextmanager
+    def loses() -> Iterator[Session]:
+        with writing() as session:
+            yield session
+        name = threading.current_thread().name
+        if name.startswith("plan") and not lost and when():
+            lost.append(name)
+            raise ServiceDown("Lost connection to server during query")
+
+    monkeypatch.setattr(lab.database, "writing", loses)
+    return lost
+
+
+def taken_by_another(lab: Lab, uuid: str) -> None:
+    with lab.database.writing() as session:
+        plan = store.get(session, ActionPlan, uuid)
+        store.swap(session, plan, "epoch", epoch=plan.epoch + 1, hostname="there")
+
+
+class TestOfAnotherByNow:
+    """A plan run that was frozen, and the plan was taken over meanwhile."""
+
+    def begin(self, lab: Lab, engine: Engine, *actions: solution.Action) -> PlanRun:
+        idle = ApplierService(lab.conf, lab.database, lab.bus, lab.announcer, lab.clients)
+        plan = claim(lab.database, lab.plan(*actions), "here")
+        assert plan is not None
+        return PlanRun(idle._wires, engine, plan, {})
+
+    def test_at_its_very_end_it_is_not_cancelled(self, lab: Lab) -> None:
+        class Freezes:
+            def run(self, actions: Sequence[Action], run: Callable[[Action], None]) -> None:
+                for one in actions:
+                    run(one)
+                if not actions:  # nothing to make good: what comes next is the plan's end
+                    taken_by_another(lab, begun.uuid)
+
+        begun = self.begin(lab, Freezes(), nop("a"))
+        begun.run()
+        plan = lab.row(begun.uuid)
+        assert (plan.state, plan.hostname) == ("ONGOING", "there")
+        assert "action_plan.cancel.start" not in lab.heard
+
+    def test_a_cancel_is_left_to_its_new_owner(self, lab: Lab) -> None:
+        class Runs:
+            def run(self, actions: Sequence[Action], run: Callable[[Action], None]) -> None:
+                for one in actions:
+                    run(one)
+
+        begun = self.begin(lab, Runs(), nop("a"))
+        taken_by_another(lab, begun.uuid)
+        with pytest.raises(LostRace, match="taken by another applier"):
+            begun.cancel()
+        begun.run()
+        assert (lab.row(begun.uuid).state, lab.states(begun.uuid)) == ("ONGOING", ["PENDING"])
+
+    def test_what_fails_is_not_undone_a_second_time(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        undone: list[object] = []
+        monkeypatch.setattr(Nop, "undo", lambda action: str(undone.append(action)))
+
+        def fails(_: Nop) -> None:
+            taken_by_another(lab, uuid)
+            raise ActionFailed("the end of a wait")
+
+        monkeypatch.setattr(Nop, "perform", fails)
+        uuid = lab.plan(nop("a"))
+        lab.applier()
+        lab.until(lambda: lab.row(uuid).hostname == "there")
+        lab.run(lab.plan())
+        assert (undone, lab.states(uuid)) == ([], ["ONGOING"])
 
 
 def test_an_applier_that_starts_beside_a_faster_one_on_a_new_database_starts(
