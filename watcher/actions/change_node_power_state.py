@@ -241,7 +241,9 @@ class ChangeNodePowerState:
         """The other way."""
         if before.get("power_state") == self._target:
             return None
-        return power(self._uuid, self._host, on=not self._on) if self._host else None
+        if not self._host:
+            raise ActionFailed(f"{self._name} was switched as no compute host, by hand")
+        return power(self._uuid, self._host, on=not self._on)
 
     def abort(self) -> None:
         """A change of power is not broken off half-way."""

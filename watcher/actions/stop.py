@@ -100,8 +100,8 @@ class Stop:
         raise ActionFailed(f"the stop of instance {self._uuid} cannot be aborted")
 
     def reverse(self, before: Mapping[str, Any]) -> Action | None:  # noqa: ARG002
-        """There is no action that starts an instance."""
-        return None
+        """An instance that was stopped stays so."""
+        raise ActionFailed("there is no action that starts an instance")
 
     def compensation(self) -> Action | None:
         """It does no harm."""

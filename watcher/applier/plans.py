@@ -148,7 +148,10 @@ class PlanRun:
             self.cancel()
         if not self._resumed:
             self._announcer.job("action_plan.execution", self._plan, phase="start")
-            refusal = recheck.refusal(self._wires, self._actions)
+            refusal = recheck.refusal(self._wires, self._actions, self._steps.halted)
+            if self._steps.halted.is_set():
+                LOG.info("action plan %s is left as it is: the applier stops", self.uuid)
+                return
             if refusal:
                 self._abandon(ImpossiblePlan(refusal), f"Not started: {refusal}")
                 return
@@ -177,7 +180,10 @@ class PlanRun:
             if self._steps.stopped:
                 return False
             work = rollback.reversals if self._rolls else rollback.repairs
-            begun = self._add(work(self._steps, self._actions))
+            found = work(self._steps, self._actions)
+            if self._steps.halted.is_set():
+                return False  # not all could be asked about; the next start asks again
+            begun = self._add(found)
         self._steps.unwind()
         return self._go(begun)
 
@@ -186,18 +192,20 @@ class PlanRun:
         rows = store.every(session, Action, mine, load=SHOWN_OF_ACTIONS)
         return sorted(rows, key=lambda row: (row.position, row.id))
 
-    def _add(self, extra: Sequence[Action]) -> list[Action]:
+    def _add(self, found: rollback.Found) -> list[Action]:
         """New actions at the end of the plan, all of them or, after a crash, none."""
 
         def add(session: Session) -> list[Action]:
             self._read_mine(session)
             rows = self._read_actions(session)
-            if extra[0].uuid in {one.uuid for one in rows}:
+            if {one.uuid for one in found.extra} & {one.uuid for one in rows}:
                 return rows  # only the answer to our own commit was lost
-            store.add_all(session, extra)
+            store.add_all(session, found.extra)
+            for one in found.unknown:
+                store.swap(session, one, status_message=one.status_message)
             return self._read_actions(session)
 
-        if not extra:
+        if not (found.extra or found.unknown):
             return []
         rows = self._steps.write(add)
         known = {one.uuid for one in self._actions}

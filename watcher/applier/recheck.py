@@ -16,8 +16,8 @@ from watcher.core.solution import CHANGE_SERVICE_STATE, MIGRATE
 from watcher.db.models import Action
 
 
-def refusal(wires: Wires, actions: Sequence[Action]) -> str:
-    """Why a plan is not begun; '' when it is.
+def refusal(wires: Wires, actions: Sequence[Action], stop: Event) -> str:
+    """Why a plan is not begun; '' when it is. After ``stop`` a cloud is not waited for.
 
     It is not when more than ``wires.stale_percent`` of its migrations have lost their instance,
     their source or their destination since the plan was made, or when Nova cannot be asked.
@@ -32,7 +32,7 @@ def refusal(wires: Wires, actions: Sequence[Action]) -> str:
         return ""
     nova = Nova(wires.clients)
     stale, error = patiently(
-        lambda: _stale(nova, moves, _enabled_by(actions)), wires.patience_s, Event()
+        lambda: _stale(nova, moves, _enabled_by(actions)), wires.patience_s, stop
     )
     if error is not None:
         return f"the cloud cannot be asked whether the plan still fits: {words(error)}"

@@ -98,6 +98,11 @@ class Steps:
             stop.set()
 
     @property
+    def halted(self) -> Event:
+        """Set when nothing is waited for any more."""
+        return self._halted
+
+    @property
     def stopped(self) -> bool:
         """Whether actions were left as they were."""
         return self._draining.is_set()

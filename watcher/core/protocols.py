@@ -119,8 +119,8 @@ class ActionHandler(Protocol):
     def reverse(self, before: Mapping[str, Any]) -> Action | None:
         """The action that takes back this one, which succeeded; for the rollback of a plan.
 
-        ``before`` is what ``check`` returned. None when there is nothing to take back, or nothing
-        can.
+        ``before`` is what ``check`` returned. None when there is nothing to take back. Raises
+        ActionFailed with the reason when nothing can.
         """
         ...
 

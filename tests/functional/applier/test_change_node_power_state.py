@@ -154,4 +154,5 @@ def test_a_machine_that_is_no_compute_host_is_only_switched(lab: Lab, node: Node
     change.perform()
     assert node.power_state == OFF
     assert host_of(lab, node).enabled
-    assert change.reverse({"power_state": ON}) is None
+    with pytest.raises(ActionFailed, match="as no compute host, by hand"):
+        change.reverse({"power_state": ON})

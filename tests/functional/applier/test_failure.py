@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of a plan when one of its actions fails: continue, stop, rollback; and leases."""
 
+import time
+
 import pytest
 
 from tests.functional.applier.conftest import Lab
+from watcher.actions.migrate import Migrate
+from watcher.applier import attempts, recheck
 from watcher.core import solution
-from watcher.core.errors import Conflict
+from watcher.core.errors import Conflict, ServiceDown
 from watcher.core.solution import disable_host, migrate, nop, sleep
 from watcher.db import leases, store
 from watcher.db.models import ActionPlan, Lease
@@ -58,6 +62,90 @@ def test_a_rollback_takes_back_what_was_done_the_newest_first(lab: Lab) -> None:
     assert actions[4].status_message == f"Takes back action {actions[2].uuid}."
     assert plan.state == "FAILED"
     assert str(plan.status_message).endswith("fail_execute is set Rolled back: 3 of 3 actions.")
+
+
+def test_what_a_rollback_cannot_take_back_says_so(lab: Lab) -> None:
+    stopped, moved = lab.servers(2)
+    source = moved.host
+    uuid = lab.plan(
+        solution.Action("stop", {"resource_id": stopped.uuid}),
+        migrate(moved.uuid, source, lab.roomy(moved)),
+        broken(),
+        parents=[[], [0], [1]],
+        on_failure="rollback",
+    )
+    plan = lab.run(uuid)
+    assert lab.states(uuid) == ["SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED"]
+    said = "Not taken back: there is no action that starts an instance"
+    assert lab.actions(uuid)[0].status_message == said
+    assert str(plan.status_message).endswith("Rolled back: 1 of 2 actions.")
+    assert moved.host == source
+
+
+@pytest.fixture
+def silence(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Nova does not answer when it is asked how to take a migration back; who asked."""
+    asked: list[str] = []
+
+    def silent(move: Migrate, _before: object) -> None:
+        asked.append(move._uuid)
+        raise ServiceDown("Nova does not answer")
+
+    monkeypatch.setattr(Migrate, "reverse", silent)
+    monkeypatch.setattr(attempts, "RETRY_S", 0.1)
+    return asked
+
+
+def moves_and_fails(lab: Lab) -> str:
+    moves = [migrate(one.uuid, one.host, lab.roomy(one)) for one in lab.servers(3)]
+    return lab.plan(*moves, broken(), parents=[[], [], [], [0, 1, 2]], on_failure="rollback")
+
+
+def test_a_cloud_that_is_silent_at_a_rollback_is_waited_for_once(
+    lab: Lab, silence: list[str]
+) -> None:
+    lab.applier(patience=1)
+    plan = lab.run(moves_and_fails(lab))
+    assert str(plan.status_message).endswith("Rolled back: 0 of 3 actions.")
+    first, *others = silence
+    assert silence.count(first) > 2
+    assert len({*others} - {first}) == len([one for one in others if one != first]) == 2
+
+
+def test_a_stop_does_not_wait_for_a_cloud_that_is_silent_at_a_rollback(
+    lab: Lab, silence: list[str]
+) -> None:
+    applier = lab.applier(patience=60, shutdown_timeout=1)
+    uuid = moves_and_fails(lab)
+    lab.until(lambda: silence)
+    begun_s = time.monotonic()
+    applier.stop()
+    applier.wait()
+    assert time.monotonic() - begun_s < 30
+    assert lab.row(uuid).state == "ONGOING"
+    assert [one.status_message for one in lab.actions(uuid)[:3]] == [None] * 3
+
+
+def test_a_stop_does_not_wait_for_a_cloud_that_is_silent_before_a_plan(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def silent(*_: object) -> None:
+        asked.append(1)
+        raise ServiceDown("Nova does not answer")
+
+    monkeypatch.setattr(recheck, "_stale", silent)
+    monkeypatch.setattr(attempts, "RETRY_S", 0.1)
+    applier = lab.applier(patience=60, shutdown_timeout=1)
+    server = lab.server()
+    uuid = lab.plan(migrate(server.uuid, server.host, lab.roomy(server)))
+    lab.until(lambda: asked)
+    begun_s = time.monotonic()
+    applier.stop()
+    applier.wait()
+    assert time.monotonic() - begun_s < 30
+    assert (lab.row(uuid).state, lab.states(uuid)) == ("ONGOING", ["PENDING"])
 
 
 def test_a_rollback_that_was_under_way_goes_on_and_begins_once(lab: Lab) -> None:
