@@ -2,8 +2,10 @@
 """Pages by seeking, not by counting: the next page starts after the last row of this one.
 
 A null counts as smaller than every value, on all databases. Rows with the same value are told
-apart by their id. So a page deep in a million rows costs what the first one costs, and rows that
-come or go between two requests neither repeat nor hide others.
+apart by their id; those with the same name, of which all but one are deleted, by ``deleted``,
+which is zero or their id and stands in the index of names. So a page deep in a million rows costs
+what the first one costs, and rows that come or go between two requests neither repeat nor hide
+others.
 
 No index answers a statement by itself where nulls go first, a value repeats, or the values are
 another table's. So the order is cut into windows that an index does answer: the rest of the
@@ -14,7 +16,7 @@ MariaDB is told the index where rows are not filtered as well: it would rather r
 and sort it, and to go on after a marker it would read all rows of the marker's value.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -32,9 +34,10 @@ from watcher.core.errors import Invalid
 from watcher.db.models import Base, WithName
 
 _GROUPS = (1, 4, 16, 64, *[256] * 4)
-"""How many values of another table one window after the other takes, before it takes all others.
+"""How many rows of another table one window after the other takes, before it takes all others.
 
-With a thousand at once PostgreSQL would rather read the whole table.
+They are named one by one: between a first and a last value PostgreSQL now and then expects far
+more of them than there are, and with a thousand it would rather read the whole table.
 """
 
 
@@ -59,14 +62,15 @@ def windows(
     axis = _axis(session, model, key, ascending)
     if not filtered and (index := _index(model, axis.indexed)) is not None:
         query = query.with_hint(model, f"FORCE INDEX ({index})", "mysql")
-    unique = key in ("id", "uuid") or (key == "name" and issubclass(model, WithName))
-    if unique and not (deleted and key == "name"):
+    named = key == "name" and issubclass(model, WithName)
+    if key in ("id", "uuid") or (named and not deleted):
         yield from axis.after(query, marker and axis.value(marker), ())
         return
-    ties = _towards(model.id, ascending)
+    apart = model.deleted if named else model.id
+    ties = _towards(apart, ascending)
     value = None if marker is None else axis.value(marker)
     if marker is not None:
-        beyond = _beyond(model.id, marker.id, ascending)
+        beyond = _beyond(apart, getattr(marker, apart.key), ascending)
         yield query.where(axis.same(value), beyond).order_by(ties)
     nulls = query.where(axis.same(None)).order_by(ties)
     if ascending and marker is None and axis.nullable:
@@ -143,26 +147,30 @@ class _Related:
     def same(self, value: Any) -> ColumnElement[bool]:
         if value is None:
             return self.own.is_(None)
-        others = self.session.scalars(select(self.key).where(self.column == value))
-        return self.own.in_(others.all())
+        return self.own.in_(self._keys(value))
 
     def after(
         self, query: Select[Any], value: Any, ties: tuple[Any, ...]
     ) -> Iterator[Select[Any]]:
         order = _towards(self.column, self.ascending)
         joined = query.join(self.column.parent.class_, self.own == self.key).order_by(order, *ties)
-        ahead = select(self.column).order_by(order)
+        ahead = select(self.key, self.column).order_by(order)
         for count in _GROUPS:
             beyond = () if value is None else (_beyond(self.column, value, self.ascending),)
-            found = self.session.scalars(ahead.where(*beyond).limit(count)).all()
+            found = self.session.execute(ahead.where(*beyond).limit(count)).all()
             if not found:
                 return
-            value = found[-1]
+            value = found[-1][1]
             if count == 1:
                 yield query.where(self.same(value)).order_by(*ties)
             else:
-                yield joined.where(self.column.between(*sorted((found[0], value))))
+                keys = sorted({key for key, _ in found}.union(self._keys(value)))
+                yield joined.where(self.own.in_(keys), self.key.in_(keys))
         yield joined.where(_beyond(self.column, value, self.ascending))
+
+    def _keys(self, value: Any) -> Sequence[int]:
+        """The ids of the rows that have a value: a name may have been given again and again."""
+        return self.session.scalars(select(self.key).where(self.column == value)).all()
 
 
 def _axis(session: Session, model: type[Any], key: str, ascending: bool) -> _Axis:

@@ -9,7 +9,7 @@ import pytest
 from tests.functional.api.bench import Bench
 from watcher.api.root import FAMILIES
 from watcher.api.views import Resource
-from watcher.db import models
+from watcher.db import models, store
 
 UUID = "6a0a707c-45ef-4758-b533-e55adddba8ce"
 RESOURCES = {
@@ -45,11 +45,13 @@ def filled(bench: Bench) -> None:
     bench.put(models.ScoringEngine(name="second"))
 
 
-def pages(bench: Bench, path: str, collection: str, version: str = "1.7") -> list[list[Any]]:
+def pages(
+    bench: Bench, path: str, collection: str, version: str = "1.7", **headers: str
+) -> list[list[Any]]:
     """All pages of a list, by following ``next``."""
     found = []
     while True:
-        page = bench.get(path, version=version)
+        page = bench.get(path, version=version, **headers)
         found.append(page[collection])
         if "next" not in page:
             return found
@@ -208,3 +210,35 @@ def test_deleted_rows_are_shown_to_an_administrator_who_asks(bench: Bench) -> No
     bench.get(f"/v1/audits/{audit.uuid}", X_Show_Deleted="1")
     assert bench.fails(f"/v1/audits/{audit.uuid}", 404, X_Show_Deleted="False")
     bench.call("PATCH", f"/v1/audits/{audit.uuid}", [], status=404, X_Show_Deleted="true")
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_of_one_name_the_live_row_and_the_deleted_ones_are_paged_by_age(
+    bench: Bench, direction: str
+) -> None:
+    made = []
+    for name in ("b", "a", "b", "c", "b"):
+        body = {"name": name, "goal": "dummy"}
+        made.append((name, bench.post("/v1/audit_templates", body)["uuid"]))
+        if name == "b" and len(made) < 5:
+            bench.call("DELETE", "/v1/audit_templates/b", status=204)
+    path = f"/v1/audit_templates?limit=1&sort_key=name&sort_dir={direction}"
+    paged = pages(bench, path, "audit_templates", X_Show_Deleted="1")
+    found = [item["uuid"] for page in paged for item in page]
+    order = [made[number][1] for number in (1, 4, 0, 2, 3)]
+    assert found == (order if direction == "asc" else order[::-1])
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_goals_of_one_name_are_one_value_to_sort_by(bench: Bench, direction: str) -> None:
+    names = ["n0", "n1", "n2", "n3", "same", "same", "same", "z"]
+    for number, name in enumerate(names):
+        goal = bench.put(models.Goal(name=name, display_name=name))
+        bench.post("/v1/audit_templates", {"name": f"t{number}", "goal": goal.uuid})
+        if number < len(names) - 2:  # the last of the same names lives
+            with bench.database.writing() as session:
+                store.delete(session, store.get(session, models.Goal, goal.uuid))
+    path = f"/v1/audit_templates?limit=2&sort_key=goal_name&sort_dir={direction}"
+    found = [item["name"] for page in pages(bench, path, "audit_templates") for item in page]
+    expected = [f"t{number}" for number in range(len(names))]
+    assert found == (expected if direction == "asc" else expected[::-1])
