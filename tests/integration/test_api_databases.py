@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 from tests.functional.api import test_lists as lists
 from tests.functional.api import test_never_5xx as random_requests
+from tests.functional.api import test_protocol as protocol
 from tests.functional.api import test_races as races
 from tests.functional.api.bench import Bench, Listener
 from tests.functional.api.conftest import conf, far_end, fill  # noqa: F401 - fixtures
@@ -60,3 +61,11 @@ def test_every_key_sorts_and_pages(real_bench: Bench, collection: str) -> None:
 
 def test_random_requests_never_give_a_5xx(real_bench: Bench) -> None:
     assert {200, 201, 400, 404} <= set(random_requests.hammer(real_bench, 3, 500))
+
+
+def test_a_mistake_in_a_statement_is_ours(
+    real_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    protocol.test_a_column_that_is_not_there_is_a_mistake_and_not_an_absent_database(
+        real_bench, caplog
+    )

@@ -14,6 +14,7 @@ import itertools
 import logging
 import pathlib
 import random
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -261,9 +262,19 @@ def _forget(added: Iterable[Any]) -> None:
                 state.dict.pop(relation.key, None)  # they are of the session that is over
 
 
+_MISTAKE = re.compile(
+    r"OperationalError\) (\((1052|1054|1305), |no such (column|function)|ambiguous column"
+    r"|table \S+ has no column|near .*: syntax error)"
+)
+"""Mistakes in statements that PyMySQL and sqlite3 call operational, as a server's absence."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn a driver's errors into ours, with one line of the driver's own text."""
+    """Turn a driver's errors into ours, with one line of the driver's own text.
+
+    What a statement of ours does wrong stays as it is: no waiting helps against it.
+    """
     try:
         yield
     except exception.DBDeadlock as error:
@@ -271,6 +282,8 @@ def translated() -> Iterator[None]:
     except exception.DBNonExistentTable as error:
         raise Unavailable(migrations.explain(None)) from error
     except (exception.DBConnectionError, OperationalError) as error:
+        if _MISTAKE.search(str(error)):
+            raise
         raise ServiceDown(f"the database does not answer: {_first_line(error)}") from error
     except PoolTimeout as error:
         raise ServiceDown(

@@ -293,3 +293,13 @@ def test_a_database_that_does_not_answer_is_503_without_its_text(bench: Bench) -
     text = bench.fails("/v1/scoring_engines", 503)
     assert "SELECT" not in text
     assert "scoring_engines" not in text
+
+
+def test_a_column_that_is_not_there_is_a_mistake_and_not_an_absent_database(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bench.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE scoring_engines DROP COLUMN metainfo")
+    text = bench.fails("/v1/scoring_engines", 500)
+    assert "metainfo" not in text
+    assert "metainfo" in caplog.text
