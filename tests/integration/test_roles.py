@@ -2,14 +2,18 @@
 """Who may do what with tokens of the real Keystone: every route, and nothing changed by a refusal."""
 
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
 
 from tests.cloud.api import login
+from tests.cloud.process import pause
 from tests.cloud.settings import PASSWORD
-from tests.integration import daemons
+from tests.integration import backends, daemons
 
+LIFETIME_S = 10
+"""Of a token that must expire; it is used once before."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
 STATE = [{"op": "replace", "path": "/state", "value": "CANCELLED"}]
 SKIP = [{"op": "replace", "path": "/state", "value": "SKIPPED"}]
@@ -89,6 +93,28 @@ def tokens(cloud_session):
         assert gone.status_code == 204
         issued["revoked"] = revoked
         yield issued
+
+
+@pytest.fixture(scope="module")
+def short_lived(cloud_session):
+    """A token that Keystone ends after ``LIFETIME_S``, and when that is."""
+    identity = cloud_session.identity
+    ends = datetime.now(UTC) + timedelta(seconds=LIFETIME_S)
+    path = f"/users/{identity.get_user_id()}/application_credentials"
+    fields = {"name": backends.unique(), "secret": PASSWORD}
+    fields["expires_at"] = ends.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    made = identity.post(path, json={"application_credential": fields})
+    known = made.json()["application_credential"]
+    method = {"id": known["id"], "secret": PASSWORD}
+    asked = {"methods": ["application_credential"], "application_credential": method}
+    issued = requests.post(
+        f"{cloud_session.settings.auth_url}/auth/tokens",
+        json={"auth": {"identity": asked}},
+        timeout=30,
+    )
+    expiry = datetime.fromisoformat(issued.json()["token"]["expires_at"])
+    yield issued.headers["X-Subject-Token"], expiry
+    identity.delete(f"{path}/{known['id']}")
 
 
 def elsewhere(identity, settings, stack):
@@ -187,6 +213,17 @@ def test_without_a_token_that_keystone_knows_it_is_401_everywhere(
 
 def test_a_revoked_token_is_401_everywhere(watcher, rows, unchanged, tokens):
     refused_everywhere(watcher, rows, {"X-Auth-Token": tokens["revoked"]})
+
+
+def test_an_expired_token_is_401_everywhere(watcher, rows, unchanged, short_lived):
+    token, expiry = short_lived
+    headers = {"X-Auth-Token": token}
+    reply = ask(watcher, rows, "GET", "goals", None, **headers)
+    assert reply.status_code == 200, reply.text  # and now the middleware has it in its cache
+    left = expiry - datetime.now(UTC)
+    assert left < timedelta(seconds=LIFETIME_S)
+    pause(left.total_seconds() + 1)
+    refused_everywhere(watcher, rows, headers)
 
 
 def refused_everywhere(watcher, rows, headers):
