@@ -93,6 +93,22 @@ def test_a_pure_module_has_its_mirrored_test(name):
     assert (ROOT / "tests" / "unit" / room / f"test_{module}").exists()
 
 
+def test_fault_all_the_model_is_serialised_for_a_debug_line_that_nobody_reads():
+    """What a DEBUG line tells is at hand: nothing is made for it, such as a model as text."""
+    made = [
+        f"{name}:{call.lineno}"
+        for name in OURS
+        for call in ast.walk(tree(name))
+        if isinstance(call, ast.Call) and dotted(call.func).endswith("LOG.debug")
+        if any(
+            isinstance(part, ast.Call | ast.JoinedStr)
+            for one in call.args
+            for part in ast.walk(one)
+        )
+    ]
+    assert made == []
+
+
 def assigned(module):
     for node in ast.walk(module):
         if isinstance(node, ast.Assign):

@@ -94,7 +94,7 @@ def test_an_excluded_instance_stops_the_audit() -> None:
         solve(cluster)
 
 
-def test_a_full_cluster_is_an_error_before_anything_is_planned() -> None:
+def test_fault_host_maintenance_plans_what_a_full_cluster_cannot_take() -> None:
     """Upstream planned 7 migrations without destination, although no other host had a free MB."""
     built = world().host("c1")
     for number in range(7):
@@ -139,7 +139,7 @@ def test_the_backup_host_takes_all() -> None:
     assert moves(solve(cluster, backup_node="c2")) == {"vm": ("c1", "c2")}
 
 
-def test_the_disk_of_the_backup_host_counts() -> None:
+def test_fault_host_maintenance_does_not_check_the_disk_of_the_backup_host() -> None:
     """Upstream sent 800 GB to a host with 100 GB."""
     built = world().host("c1", disk_gb=1000)
     for number in range(8):

@@ -64,7 +64,7 @@ def test_what_fits_on_one_host_ends_on_one_host() -> None:
     }
 
 
-def test_hosts_are_not_packed_beyond_their_physical_cpus() -> None:
+def test_fault_vm_workload_consolidation_packs_beyond_physical_cpus() -> None:
     """Upstream ended with 1 host at 320 % of its threads: it multiplied by the ratio."""
     built = world()
     for number in range(4):
@@ -74,7 +74,7 @@ def test_hosts_are_not_packed_beyond_their_physical_cpus() -> None:
     assert solution.indicators["hosts_in_use_lower_bound"] == 4
 
 
-def test_an_overloaded_host_is_relieved_into_an_idle_one() -> None:
+def test_fault_vm_workload_consolidation_sees_no_overload_where_the_ratio_is_above_1() -> None:
     """Upstream saw no overload below ratio x threads and left a host at 150 %."""
     built = world().host("c1", vcpus_ratio=4.0)
     for number in range(3):
@@ -116,7 +116,7 @@ def test_an_overload_that_nobody_can_take_is_said() -> None:
     assert any("1 remain so" in note for note in solution.notes)
 
 
-def test_zero_use_is_zero() -> None:
+def test_fault_vm_workload_consolidation_takes_zero_use_for_no_data() -> None:
     """Upstream took 0.0 % for no data and counted all vCPUs as busy."""
     built = world()
     for number in range(4):
@@ -124,7 +124,7 @@ def test_zero_use_is_zero() -> None:
     assert len(moves(solve(built.cluster(), default={CPU: 0.0}))) == 3
 
 
-def test_a_host_that_somebody_else_disabled_is_neither_used_nor_counted() -> None:
+def test_fault_vm_workload_consolidation_enables_hosts_the_operator_disabled() -> None:
     """Upstream moved 11 instances to a host disabled for 'hardware fault', and enabled it."""
     built = sparse(2, memory_mb=10240)
     broken = {"enabled": False, "disabled_reason": "hardware fault"}
@@ -163,7 +163,7 @@ def test_other_disabled_hosts_are_not_enabled_whatever_the_load(reason: str) -> 
     assert solve(cluster, default={CPU: 100.0}).actions == ()
 
 
-def test_released_hosts_are_counted_once_and_never_below_zero() -> None:
+def test_fault_vm_workload_consolidation_counts_released_hosts_below_zero() -> None:
     """Upstream counted down once per instance moved to a disabled host, and died at -9."""
     built = world().host("c1", vcpus_ratio=8.0)
     for number in range(10):
@@ -174,7 +174,7 @@ def test_released_hosts_are_counted_once_and_never_below_zero() -> None:
     assert solution.indicators["released_compute_nodes_count"] == 0
 
 
-def test_a_host_that_cannot_be_emptied_completely_is_left_alone() -> None:
+def test_fault_vm_workload_consolidation_moves_off_hosts_it_does_not_release() -> None:
     """Upstream wasted 2 migrations and released nothing."""
     built = world().host("c1").runs("a").runs("b").runs("big", memory_mb=14000)
     cluster = built.host("c2").runs("c", memory_mb=8192).cluster()

@@ -54,7 +54,7 @@ def test_all_migrations_are_live_and_named_by_host_name() -> None:
     assert action.parameters["destination_node"] == "c2"
 
 
-def test_a_host_at_90_percent_is_relieved_although_all_are_above_the_threshold_after() -> None:
+def test_fault_workload_balance_averages_absolute_cores() -> None:
     """Upstream compared absolute cores with an average over hosts of different size: no move."""
     built = world().host("c1", vcpus=10)
     for number in range(9):
@@ -72,7 +72,7 @@ def test_load_is_relative_so_a_small_host_is_busier_than_a_large_one() -> None:
     assert {source for source, _ in moves(solve(cluster, {}, 100)).values()} == {"small"}
 
 
-def test_an_instance_without_a_sample_stays_and_the_audit_lives() -> None:
+def test_fault_workload_balance_dies_of_an_instance_without_a_sample() -> None:
     """Upstream raised KeyError."""
     values = {f"vm{number}": 100.0 for number in range(1, 8)}
     solution = solve(crowded().cluster(), values)

@@ -95,13 +95,13 @@ def test_host_choice_and_retries_change_nothing() -> None:
 # --- strategy-faults: each row a test
 
 
-def test_fault_stabilization_destination_ram_vcpu_allocation_is_never_checked() -> None:
+def test_fault_workload_stabilization_destination_ram_vcpu_allocation_is_never_checked() -> None:
     built = crowded(memory_mb=2048).host("full", memory_mb=1024).host("small", vcpus=0)
     solution = solve(built.cluster())
     assert {destination for _, destination in moves(solution).values()} == {"c2"}
 
 
-def test_fault_stabilization_fullsearch_names_a_vm_several_times() -> None:
+def test_fault_workload_stabilization_fullsearch_names_a_vm_several_times() -> None:
     built = crowded().host("c3").host("c4")
     cluster = built.cluster()
     solution = solve(cluster, host_choice="fullsearch", thresholds={CPU: 0.01})
@@ -111,11 +111,11 @@ def test_fault_stabilization_fullsearch_names_a_vm_several_times() -> None:
     plan.replay(cluster)
 
 
-def test_fault_stabilization_retry_count_larger_than_the_number_of_hosts() -> None:
+def test_fault_workload_stabilization_retry_count_larger_than_the_number_of_hosts() -> None:
     assert len(moves(solve(crowded().cluster(), retry_count=1000.5))) == 4
 
 
-def test_fault_stabilization_one_host_without_a_sample_aborts_the_audit() -> None:
+def test_fault_workload_stabilization_one_host_without_a_sample_aborts_the_audit() -> None:
     built = crowded().host("blind").runs("silent")
     values = {CPU: {f"vm{one}": 100.0 for one in range(8)}}
     solution = solve(built.cluster(), values, {})
@@ -126,7 +126,7 @@ def test_fault_stabilization_one_host_without_a_sample_aborts_the_audit() -> Non
     assert {destination for _, destination in moves(told).values()} == {"c2", "blind"}
 
 
-def test_fault_stabilization_result_is_random() -> None:
+def test_fault_workload_stabilization_result_is_random() -> None:
     built = world()
     for number in range(6):
         built.host(f"c{number}")

@@ -67,7 +67,7 @@ def test_two_hosts_that_are_emptied_do_not_fill_each_other():
     assert len(solution.notes) == 2
 
 
-def test_a_destination_is_checked_for_room():
+def test_fault_zone_migration_does_not_check_a_destination_for_room():
     """Upstream: an explicit destination is not checked for capacity."""
     built = world().host("c1")
     for number in range(12):
@@ -80,7 +80,7 @@ def test_a_destination_is_checked_for_room():
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"up": False}, {"known": False}])
-def test_a_destination_that_takes_nobody_is_not_used(fields):
+def test_fault_zone_migration_accepts_a_disabled_or_down_destination(fields):
     """Upstream: a disabled or down destination is accepted."""
     cluster = world().host("c1").runs("a").host("c2", **fields).cluster()
     solution = solve(cluster, compute_nodes=C1)
