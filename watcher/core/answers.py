@@ -42,3 +42,22 @@ def kinds(cluster: Cluster) -> Ints:
     numbers: dict[tuple[str, str, frozenset[str]], int] = {}
     keys = zip(hosts.zone, hosts.hypervisor_type, map(frozenset, hosts.aggregates), strict=True)
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def consolidated(
+    *, usable: int, released: int, moves: int, in_use: tuple[int, int, int]
+) -> dict[str, float]:
+    """The indicators of a consolidation, and how far from the best it can be at most.
+
+    ``in_use`` are the hosts in use before, after, and at least, whatever is done.
+    """
+    before, after, bound = in_use
+    return {
+        "compute_nodes_count": usable,
+        "released_compute_nodes_count": released,
+        "instance_migrations_count": moves,
+        "hosts_in_use_before": before,
+        "hosts_in_use_after": after,
+        "hosts_in_use_lower_bound": bound,
+        "gap_to_lower_bound_percent": 100.0 * (after - bound) / bound if bound else 0.0,
+    }

@@ -19,7 +19,8 @@ from watcher.core.cluster import (
     Floats,
     InstanceState,
 )
-from watcher.core.metrics import Metrics, Query, Subject
+from watcher.core.metrics import Aggregate, Metrics, Query, Subject
+from watcher.core.parameters import param
 from watcher.core.placement import Load
 
 _IDLE = (
@@ -31,6 +32,30 @@ _IDLE = (
     InstanceState.DELETED,
 )
 """States in which an instance runs nowhere: not measured then means nothing used."""
+
+
+_AGGREGATES = ["mean", "min", "max"]
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How the samples of the period become one number."""
+
+    instance: str = param("mean", "For instances: mean, min or max.", enum=_AGGREGATES)
+    compute_node: str = param("mean", "For hosts: mean, min or max.", enum=_AGGREGATES)
+    node: str = param(
+        "", "The former name of compute_node; wins when it is given.", enum=["", *_AGGREGATES]
+    )
+
+    @property
+    def of_instances(self) -> Aggregate:
+        """What is asked of instances' samples."""
+        return Aggregate(self.instance)
+
+    @property
+    def of_hosts(self) -> Aggregate:
+        """What is asked of hosts' samples."""
+        return Aggregate(self.node or self.compute_node)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.answers import hosts_of, kinds, migrations
+from watcher.core.answers import consolidated, hosts_of, kinds, migrations
 from watcher.core.cluster import VCPUS, Bools, Cluster, Floats
 from watcher.core.constraints import LIVE, Constraints, movable
-from watcher.core.loads import Use, cpu_use
-from watcher.core.metrics import Aggregate, Metric, Metrics, Query
+from watcher.core.loads import Aggregation, Use, cpu_use
+from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
 from watcher.core.refusals import explain
@@ -21,18 +21,6 @@ from watcher.solvers.packing import lower_bound
 
 UNWILLING = "its metadata optimize says no"
 _NO = frozenset({"", "0", "f", "false", "n", "no", "none", "null", "off"})
-_AGGREGATES = ["mean", "min", "max"]
-
-
-@dataclass(frozen=True)
-class Aggregation:
-    """How the samples of the period become one number."""
-
-    instance: str = param("mean", "For instances: mean, min or max.", enum=_AGGREGATES)
-    compute_node: str = param("mean", "For hosts: mean, min or max.", enum=_AGGREGATES)
-    node: str = param(
-        "", "The former name of compute_node; wins when it is given.", enum=["", *_AGGREGATES]
-    )
 
 
 @dataclass(frozen=True)
@@ -84,9 +72,9 @@ class BasicConsolidation:
         """CPU use of the instances and, where measured, of the hosts."""
         method = parameters.aggregation_method
         period, width = int(parameters.period), int(parameters.granularity)
-        of_hosts = Aggregate(method.node or method.compute_node)
+        of_hosts = method.of_hosts
         return (
-            Query(Metric.INSTANCE_CPU_USAGE, period, Aggregate(method.instance), width),
+            Query(Metric.INSTANCE_CPU_USAGE, period, method.of_instances, width),
             Query(Metric.HOST_CPU_USAGE, period, of_hosts, width, required=False),
         )
 
@@ -138,17 +126,12 @@ class _Case:
 
     def indicators(self) -> dict[str, float]:
         """The goal's, and how far from the best the result can be at most."""
-        after = int(self._in_use().sum())
-        gap = after - self.bound
-        return {
-            "compute_nodes_count": int(self.hosts.usable.sum()),
-            "released_compute_nodes_count": len(self.emptied),
-            "instance_migrations_count": len(self.placement.moves()),
-            "hosts_in_use_before": int(self.before.sum()),
-            "hosts_in_use_after": after,
-            "hosts_in_use_lower_bound": self.bound,
-            "gap_to_lower_bound_percent": 100.0 * gap / self.bound if self.bound else 0.0,
-        }
+        return consolidated(
+            usable=int(self.hosts.usable.sum()),
+            released=len(self.emptied),
+            moves=len(self.placement.moves()),
+            in_use=(int(self.before.sum()), int(self._in_use().sum()), self.bound),
+        )
 
     def notes(self) -> Iterator[str]:
         """What is emptied, and why not more."""

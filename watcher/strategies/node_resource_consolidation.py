@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.answers import hosts_of, kinds, migrations
+from watcher.core.answers import consolidated, hosts_of, kinds, migrations
 from watcher.core.cluster import VCPUS, Bools, Cluster, Floats
 from watcher.core.constraints import Constraints, movable, touchable
 from watcher.core.metrics import Metrics, Query
@@ -119,17 +119,12 @@ class _Case:
 
     def indicators(self) -> dict[str, float]:
         """The goal's, and how far from the best the result can be at most."""
-        after = int(self._in_use().sum())
-        gap = after - self.bound
-        return {
-            "compute_nodes_count": int(self.hosts.usable.sum()),
-            "released_compute_nodes_count": len(self.emptied),
-            "instance_migrations_count": len(self.placement.moves()),
-            "hosts_in_use_before": int(self.before.sum()),
-            "hosts_in_use_after": after,
-            "hosts_in_use_lower_bound": self.bound,
-            "gap_to_lower_bound_percent": 100.0 * gap / self.bound if self.bound else 0.0,
-        }
+        return consolidated(
+            usable=int(self.hosts.usable.sum()),
+            released=len(self.emptied),
+            moves=len(self.placement.moves()),
+            in_use=(int(self.before.sum()), int(self._in_use().sum()), self.bound),
+        )
 
     def notes(self) -> Iterator[str]:
         """What is emptied, and why not more."""

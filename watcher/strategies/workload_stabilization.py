@@ -10,8 +10,8 @@ import numpy as np
 from watcher.core.answers import migrations
 from watcher.core.cluster import UNPLACED, Bools, Cluster, Floats
 from watcher.core.constraints import LIVE, Constraints, movable
-from watcher.core.loads import Use, cpu_use, ram_use
-from watcher.core.metrics import Aggregate, Metric, Metrics, Query
+from watcher.core.loads import Aggregation, Use, cpu_use, ram_use
+from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Placement
 from watcher.core.refusals import UNMEASURED, explain
@@ -19,7 +19,6 @@ from watcher.core.solution import Solution
 from watcher.solvers.levelling import Levels, levelled
 
 _CPU, _RAM = "instance_cpu_usage", "instance_ram_usage"
-_AGGREGATES = ["mean", "min", "max"]
 
 
 @dataclass(frozen=True)
@@ -67,17 +66,6 @@ class Periods:
     instance: int = param(720, "For instances, seconds.", minimum=0)
     compute_node: int = param(600, "For hosts, seconds.", minimum=0)
     node: int = param(0, "The former name of compute_node; wins when it is not 0.", minimum=0)
-
-
-@dataclass(frozen=True)
-class Aggregation:
-    """How the samples of the period become one number."""
-
-    instance: str = param("mean", "For instances: mean, min or max.", enum=_AGGREGATES)
-    compute_node: str = param("mean", "For hosts: mean, min or max.", enum=_AGGREGATES)
-    node: str = param(
-        "", "The former name of compute_node; wins when it is given.", enum=["", *_AGGREGATES]
-    )
 
 
 @dataclass(frozen=True)
@@ -149,11 +137,11 @@ class WorkloadStabilization:
         for name in parameters.metrics:
             of_hosts = Metric.HOST_CPU_USAGE if name == _CPU else Metric.HOST_RAM_USAGE
             asked += (
-                Query(Metric.named(name), periods.instance, Aggregate(method.instance), width),
+                Query(Metric.named(name), periods.instance, method.of_instances, width),
                 Query(
                     of_hosts,
                     periods.node or periods.compute_node,
-                    Aggregate(method.node or method.compute_node),
+                    method.of_hosts,
                     width,
                     required=False,
                 ),

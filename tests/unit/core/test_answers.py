@@ -4,7 +4,7 @@
 import numpy as np
 
 from tests.worlds import host_row, instance_row, world
-from watcher.core.answers import hosts_of, kinds, migrations
+from watcher.core.answers import consolidated, hosts_of, kinds, migrations
 from watcher.core.placement import Move
 
 
@@ -36,3 +36,11 @@ def test_hosts_are_alike_by_zone_hypervisor_and_aggregates() -> None:
     }
     assert found["a"] == found["b"]
     assert len(set(found.values())) == 4
+
+
+def test_the_gap_of_a_consolidation_is_to_what_must_stay_in_use() -> None:
+    told = consolidated(usable=9, released=3, moves=7, in_use=(8, 5, 4))
+    assert told["gap_to_lower_bound_percent"] == 25.0
+    assert told["hosts_in_use_after"] == 5
+    empty = consolidated(usable=1, released=0, moves=0, in_use=(0, 0, 0))
+    assert empty["gap_to_lower_bound_percent"] == 0.0

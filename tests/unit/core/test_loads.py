@@ -6,8 +6,8 @@ import pytest
 
 from tests.plans import measured
 from tests.worlds import host_row, instance_row, world
-from watcher.core.loads import answered, cpu_use, ram_use
-from watcher.core.metrics import Metric, Metrics, Query
+from watcher.core.loads import Aggregation, answered, cpu_use, ram_use
+from watcher.core.metrics import Aggregate, Metric, Metrics, Query
 
 CPU, HOST_CPU = Query(Metric.INSTANCE_CPU_USAGE), Query(Metric.HOST_CPU_USAGE)
 RAM, HOST_RAM = Query(Metric.INSTANCE_RAM_USAGE), Query(Metric.HOST_RAM_USAGE)
@@ -70,3 +70,9 @@ def test_a_question_without_an_answer_is_a_column_of_nan(query: Query) -> None:
     rows = 2 if query is HOST_CPU else 3
     assert len(column) == rows
     assert np.isnan(column).all()
+
+
+def test_the_former_name_of_the_aggregate_of_hosts_wins() -> None:
+    method = Aggregation(instance="max", compute_node="min")
+    assert (method.of_instances, method.of_hosts) == (Aggregate.MAX, Aggregate.MIN)
+    assert Aggregation(compute_node="min", node="max").of_hosts is Aggregate.MAX

@@ -10,10 +10,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
-from urllib.parse import parse_qs
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from oslo_config import cfg
 from urllib3.exceptions import InsecureRequestWarning
 
+from tests.unit.datasources.server import Act, Store, cut, dribble, reply, serving
 from tests.worlds import world
 from watcher.core.errors import NoMetrics, ServiceDown
 from watcher.core.metrics import Aggregate, Metric, Query
@@ -32,58 +31,6 @@ from watcher.datasources.influxdb import InfluxDB
 
 CLUSTER = world().host("c1").runs("vm1", vcpus=2).host("c2").runs("vm2").cluster()
 QUERY = Query(Metric.HOST_RAM_USAGE)
-Act = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Does what is next on the list; the last one for ever."""
-
-    acts: ClassVar[list[Act]] = []
-    seen: ClassVar[list[dict[str, Any]]] = []
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        form = {key: values[0] for key, values in parse_qs(body).items()}
-        self.seen.append({"path": self.path, "headers": dict(self.headers), **form})
-        (self.acts.pop(0) if len(self.acts) > 1 else self.acts[0])(self)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def reply(payload: Any, status: int = 200, **headers: str) -> Act:
-    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-
-    def act(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return act
-
-
-def dribble(handler: BaseHTTPRequestHandler) -> None:
-    """A byte every tenth of a second, for ever: each wait is short, the answer never ends."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
-    handler.end_headers()
-    ended = threading.Event()
-    for _ in range(100):
-        handler.wfile.write(b" ")
-        ended.wait(0.1)
-
-
-def cut(handler: BaseHTTPRequestHandler) -> None:
-    """Half an answer, then the connection is gone."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
-    handler.end_headers()
-    handler.wfile.write(b'{"results": [')
-    handler.close_connection = True
 
 
 def rows(*values: tuple[dict[str, str], float | None], time_ms: int | None = None) -> Any:
@@ -102,20 +49,14 @@ GOOD = answer(rows(({"host": "c1"}, 1024.0)), rows(({}, 1.0)))
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., str]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+def store() -> Iterator[Store]:
+    with serving() as one:
+        yield one
 
-    def start(*acts: Act) -> str:
-        Handler.acts, Handler.seen = list(acts), []
-        return f"http://127.0.0.1:{server.server_address[1]}"
 
-    yield start
-    server.shutdown()
-    thread.join()
-    server.server_close()
+@pytest.fixture
+def serve(store: Store) -> Callable[..., str]:
+    return store.does
 
 
 def source(url: str, changes: Any = None, **options: Any) -> InfluxDB:
@@ -129,35 +70,36 @@ def source(url: str, changes: Any = None, **options: Any) -> InfluxDB:
     return InfluxDB(conf, changes)
 
 
-def test_one_request_carries_the_question_and_the_age(serve: Callable[..., str]) -> None:
-    found, coverage = source(serve(reply(GOOD))).fetch(QUERY, CLUSTER)
+def test_one_request_carries_the_question_and_the_age(store: Store) -> None:
+    found, coverage = source(store.does(reply(GOOD))).fetch(QUERY, CLUSTER)
     assert found[CLUSTER.host_row("c1")] == 1.0
     assert np.isnan(found[CLUSTER.host_row("c2")])
     assert (coverage.measured, coverage.rows, coverage.source) == (1, 2, "influxdb")
     assert coverage.newest_age_s is not None
     assert 0 <= coverage.newest_age_s < 300
-    (seen,) = Handler.seen
-    assert (seen["path"], seen["db"], seen["epoch"]) == ("/query", "telegraf", "ms")
-    assert seen["q"].count("SELECT") == 2
+    (seen,) = store.seen
+    form = seen["form"]
+    assert (seen["path"], form["db"], form["epoch"]) == ("/query", "telegraf", "ms")
+    assert form["q"].count("SELECT") == 2
 
 
-def test_a_counter_on_two_hosts_is_weighed_by_its_samples(serve: Callable[..., str]) -> None:
+def test_a_counter_on_two_hosts_is_weighed_by_its_samples(store: Store) -> None:
     on = [{"domain_name": "instance-vm1", "host": host} for host in ("c1", "c2")]
     rates = answer(rows((on[0], 2e9), (on[1], 1e9)), rows(({}, 1.0)))
     counts = answer(rows((on[0], 1.0), (on[1], 3.0)))
-    influx = source(serve(reply(rates), reply(counts)))
+    influx = source(store.does(reply(rates), reply(counts)))
     found, _ = influx.fetch(Query(Metric.INSTANCE_CPU_USAGE), CLUSTER)
     row = list(CLUSTER.instances.domain_name).index("instance-vm1")
     assert found[row] == pytest.approx((2 * 1 + 1 * 3) / 4 / 2 * 100)
     assert influx.requests == 2
-    assert "\"domain_name\" = 'instance-vm1'" in Handler.seen[1]["q"]
+    assert "\"domain_name\" = 'instance-vm1'" in store.seen[1]["form"]["q"]
 
 
-def test_the_greatest_use_is_asked_as_the_least_idle(serve: Callable[..., str]) -> None:
+def test_the_greatest_use_is_asked_as_the_least_idle(store: Store) -> None:
     idle = answer(rows(({"host": "c1"}, 30.0)), rows(({}, 1.0)))
     query = Query(Metric.HOST_CPU_USAGE, aggregate=Aggregate.MAX)
-    found, _ = source(serve(reply(idle))).fetch(query, CLUSTER)
-    assert 'min("usage_idle")' in Handler.seen[0]["q"]
+    found, _ = source(store.does(reply(idle))).fetch(query, CLUSTER)
+    assert 'min("usage_idle")' in store.seen[0]["form"]["q"]
     assert found[CLUSTER.host_row("c1")] == 70.0
 
 
@@ -168,11 +110,11 @@ def test_what_the_model_knows_needs_no_server() -> None:
     assert str(coverage) == "model: 2 of 2"
 
 
-def test_a_compressed_answer_is_read(serve: Callable[..., str]) -> None:
+def test_a_compressed_answer_is_read(store: Store) -> None:
     body = gzip.compress(json.dumps(GOOD).encode())
-    found, _ = source(serve(reply(body, Content_Encoding="gzip"))).fetch(QUERY, CLUSTER)
+    found, _ = source(store.does(reply(body, Content_Encoding="gzip"))).fetch(QUERY, CLUSTER)
     assert found[CLUSTER.host_row("c1")] == 1.0
-    assert Handler.seen[0]["headers"]["Accept-Encoding"] == "gzip"
+    assert store.seen[0]["headers"]["Accept-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize(
@@ -185,10 +127,10 @@ def test_a_compressed_answer_is_read(serve: Callable[..., str]) -> None:
     ],
 )
 def test_the_credentials_are_a_token_or_a_user_with_a_password(
-    serve: Callable[..., str], options: dict[str, str], header: str | None
+    store: Store, options: dict[str, str], header: str | None
 ) -> None:
-    source(serve(reply(GOOD)), **options).fetch(QUERY, CLUSTER)
-    assert Handler.seen[0]["headers"].get("Authorization") == header
+    source(store.does(reply(GOOD)), **options).fetch(QUERY, CLUSTER)
+    assert store.seen[0]["headers"].get("Authorization") == header
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -226,13 +168,13 @@ def test_an_answer_that_says_no_is_an_error_and_not_asked_again(
     assert influx.requests == 1
 
 
-def test_a_reason_that_the_server_lost_is_asked_for(serve: Callable[..., str]) -> None:
+def test_a_reason_that_the_server_lost_is_asked_for(store: Store) -> None:
     """InfluxDB 1.6 answers two statements, of which the first fails, with this only."""
     lost = reply({"results": [{"statement_id": 0, "error": "not executed"}]})
     told = reply({"results": [{"statement_id": 0, "error": "database not found: telegraf"}]})
     with pytest.raises(ServiceDown, match="it answers: database not found: telegraf"):
-        source(serve(lost, told)).fetch(QUERY, CLUSTER)
-    assert Handler.seen[1]["q"].count("SELECT") == 1
+        source(store.does(lost, told)).fetch(QUERY, CLUSTER)
+    assert store.seen[1]["form"]["q"].count("SELECT") == 1
 
 
 def test_an_answer_that_never_ends_is_cut_off_at_the_deadline(serve: Callable[..., str]) -> None:
@@ -303,12 +245,12 @@ def test_without_a_url_nothing_is_mapped_and_nothing_is_asked() -> None:
 
 
 def test_a_metric_may_have_its_own_database_and_retention_policy(
-    serve: Callable[..., str],
+    store: Store,
 ) -> None:
     change = {"database": "bmc", "retention_policy": "short", "join": "hostname"}
-    source(serve(reply(GOOD)), {"host_ram_usage": change}).fetch(QUERY, CLUSTER)
-    assert Handler.seen[0]["db"] == "bmc"
-    assert 'FROM "short"."mem"' in Handler.seen[0]["q"]
+    source(store.does(reply(GOOD)), {"host_ram_usage": change}).fetch(QUERY, CLUSTER)
+    assert store.seen[0]["form"]["db"] == "bmc"
+    assert 'FROM "short"."mem"' in store.seen[0]["form"]["q"]
 
 
 @pytest.fixture(scope="module")
@@ -341,18 +283,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def secure_url(certificate: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    Handler.acts, Handler.seen = [reply(GOOD)], []
-    yield f"https://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(context) as one:
+        yield one.does(reply(GOOD))
 
 
 def test_a_certificate_of_a_known_authority_is_trusted(secure_url: str, certificate: Path) -> None:
