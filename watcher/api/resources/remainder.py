@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left of an action plan that did not reach its end, as a plan of its own."""
 
+from oslo_utils import uuidutils
 from sqlalchemy.orm import Session
 
 from watcher.core.errors import Conflict
@@ -33,16 +34,21 @@ def add(session: Session, plan: ActionPlan) -> ActionPlan:
         status_message=f"Retries what is left of action plan {plan.uuid}.",
     )
     store.add(session, again)
-    copies: dict[str, Action] = {}
-    for position, one in enumerate(left):
-        copies[one.uuid] = Action(
-            action_plan_id=again.id,
-            action_type=one.action_type,
-            input_parameters=one.input_parameters,
-            position=position,
-            parents=[copies[uuid].uuid for uuid in one.parents if uuid in copies],
-        )
-        store.add(session, copies[one.uuid])
+    copies = {one.uuid: uuidutils.generate_uuid() for one in left}
+    store.add_all(
+        session,
+        [
+            Action(
+                uuid=copies[one.uuid],
+                action_plan_id=again.id,
+                action_type=one.action_type,
+                input_parameters=one.input_parameters,
+                position=position,
+                parents=[copies[uuid] for uuid in one.parents if uuid in copies],
+            )
+            for position, one in enumerate(left)
+        ],
+    )
     store.add_all(
         session,
         [
