@@ -6,14 +6,18 @@ https://docs.openstack.org/api-ref/baremetal/
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, NamedTuple
 
-from tenacity import Retrying
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity.nap import sleep_using_event
 
 from watcher.clients.session import Clients, retrying, translated
+from watcher.core.errors import Conflict
 
 READ_TIMEOUT_S = 60.0
+LOCK_TRIES, LOCK_PAUSE_S = 6, 2.0
+"""Ironic locks a node for a moment whenever it looks at its power, and refuses changes meanwhile."""
 FIELDS = (
     *("uuid", "name", "power_state", "target_power_state", "provision_state", "maintenance"),
     *("maintenance_reason", "last_error", "extra"),
@@ -81,13 +85,21 @@ class Metal:
     def set_power(self, uuid: str, target: str, timeout_s: float | None = None) -> None:
         """Ask for ``power on``, ``power off`` or ``soft power off``; Ironic carries it out later.
 
-        Ironic gives up after ``timeout_s``, by its own default otherwise.
+        Ironic gives up after ``timeout_s``, by its own default otherwise. Raises Conflict when
+        the node stays locked.
         """
         body: dict[str, Any] = {"target": target}
         if timeout_s is not None:
             body["timeout"] = max(1, int(timeout_s))
         # To ask twice for the same state does no harm, so it may be repeated.
-        self._send("PUT", f"nodes/{uuid}/states/power", json=body)
+        again = Retrying(
+            stop=stop_after_attempt(LOCK_TRIES),
+            wait=wait_fixed(LOCK_PAUSE_S),
+            retry=retry_if_exception_type(Conflict),
+            sleep=sleep_using_event(Event()),
+            reraise=True,
+        )
+        again(self._send, "PUT", f"nodes/{uuid}/states/power", json=body)
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         return self._send("GET", path, params=query).json()

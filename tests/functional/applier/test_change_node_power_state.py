@@ -8,6 +8,8 @@ import pytest
 
 from tests.functional.applier.conftest import Lab
 from watcher.actions.change_node_power_state import ChangeNodePowerState
+from watcher.clients import metal
+from watcher.clients.metal import Metal
 from watcher.core.errors import ActionFailed, Skip
 from watcher.core.protocols import Progress
 from watcher.core.solution import power
@@ -53,6 +55,30 @@ def test_a_driver_that_cannot_shut_down_softly_is_switched_hard(lab: Lab, node: 
     change.check()
     change.perform()
     assert node.power_state == OFF
+
+
+def test_a_node_that_is_locked_for_a_moment_is_still_shut_down_softly(
+    lab: Lab, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metal, "LOCK_PAUSE_S", 0.01)
+    asked: list[Any] = []
+    send = Metal._send
+
+    def listened(self: Metal, method: str, path: str, **more: Any) -> Any:
+        if method == "PUT":
+            asked.append(more["json"]["target"])
+        return send(self, method, path, **more)
+
+    monkeypatch.setattr(Metal, "_send", listened)
+    change = handler(lab, node, on=False)
+    change.check()
+    with lab.simulator.cloud.lock:
+        lab.simulator.faults.add(
+            service="baremetal", method="PUT", path="states/power", status=409, body={}, times=2
+        )
+    change.perform()
+    assert node.power_state == OFF
+    assert asked == ["soft power off"] * 3
 
 
 def test_a_shutdown_that_hangs_is_followed_by_a_hard_one(lab: Lab, node: Node) -> None:
