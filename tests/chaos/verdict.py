@@ -54,7 +54,7 @@ def _unended(rows: Rows) -> Iterator[str]:
     for plan in rows.plans:
         if plan.state not in PLAN_ENDED:
             yield f"plan {plan.uuid} is {plan.state}: {plan.status_message}"
-    ended = {plan.id for plan in rows.plans if plan.state in ENDED}
+    ended = {plan.id for plan in rows.plans if plan.state in ENDED and plan.epoch}
     for one in rows.actions:
         if one.action_plan_id in ended and one.state not in (*ENDED, "SKIPPED"):
             yield f"action {one.uuid} of an ended plan is {one.state}"
@@ -80,8 +80,9 @@ def _lost(rows: Rows, promised: Mapping[str, int], *, disturbed: bool) -> Iterat
             )
         elif runs[audit.id] > wanted:
             yield f"audit {audit.name} ran {runs[audit.id]} times, not {wanted}"
-    for plan in rows.plans:
-        if not disturbed and plan.state not in ("SUCCEEDED", "RECOMMENDED"):
+    begun = (plan for plan in rows.plans if plan.epoch)  # others were replaced by a later run's
+    for plan in begun:
+        if not disturbed and plan.state != "SUCCEEDED":
             yield f"plan {plan.uuid} is {plan.state}: {plan.status_message}"
 
 
