@@ -16,6 +16,8 @@ import sqlalchemy
 
 from tests.cloud import services
 from tests.cloud.servers import RabbitMQ
+from watcher.db.engine import Database
+from watcher.db.models import Base, Lock
 
 
 def unique(prefix: str = "test") -> str:
@@ -45,6 +47,17 @@ def database(server: str, maintenance: str = "") -> Iterator[str]:
         with engine.connect() as connection:
             force = " WITH (FORCE)" if postgresql else ""
             connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+
+
+def empty(url: str) -> None:
+    """Make all tables, unless they are there, and delete their rows (but for the locks)."""
+    database = Database(url)
+    database.upgrade()
+    with database.engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            if table is not Lock.__table__:
+                connection.execute(table.delete())
+    database.dispose()
 
 
 @contextlib.contextmanager

@@ -18,15 +18,15 @@ from watcher.db.engine import Database
 from watcher.messaging.transport import Bus
 
 
-@pytest.fixture(params=["mariadb_url", "postgresql_url"])
+@pytest.fixture(params=["mariadb", "postgresql"])
 def real_bench(
     request: pytest.FixtureRequest,
+    standing: Callable[[str], str],
     conf: cfg.ConfigOpts,  # noqa: F811
     far_end: tuple[Bus, Listener],  # noqa: F811
 ) -> Iterator[Bench]:
-    """The API on a fresh database of a real server."""
-    database = Database(request.getfixturevalue(request.param))
-    database.upgrade()
+    """The API on an empty database of a real server."""
+    database = Database(standing(request.param))
     fill(database)
     bus, listener = far_end
     yield Bench(webtest.TestApp(make_app(conf, database, bus)), database, listener, bus)

@@ -33,11 +33,12 @@ def empty(url, announced):
     database.dispose()
 
 
-@pytest.fixture
-def database(empty):
+@pytest.fixture(params=["mariadb", "postgresql"])
+def database(request, standing, announced):
     """A database with its tables."""
-    empty.upgrade()
-    return empty
+    database = Database(standing(request.param), announced.extend)
+    yield database
+    database.dispose()
 
 
 class TestHistory(history.History):
