@@ -185,4 +185,5 @@ class _Gateway(wsgi.Gateway_10):
 
     def _cut(self) -> None:
         self.req.close_connection = True
+        self.req.sent_headers = True  # none will be
         self.req.conn.socket.shutdown(socket.SHUT_RDWR)
