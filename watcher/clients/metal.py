@@ -17,7 +17,7 @@ from watcher.core.errors import Conflict
 
 READ_TIMEOUT_S = 60.0
 LOCK_TRIES, LOCK_PAUSE_S = 6, 2.0
-"""Ironic locks a node for a moment whenever it looks at its power, and refuses changes meanwhile."""
+"""Ironic locks a node for a moment when it looks at its power, and refuses changes meanwhile."""
 FIELDS = (
     *("uuid", "name", "power_state", "target_power_state", "provision_state", "maintenance"),
     *("maintenance_reason", "last_error", "extra"),

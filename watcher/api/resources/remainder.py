@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left of an action plan that did not reach its end, as a plan of its own."""
 
+from collections.abc import Sequence
+
 from oslo_utils import uuidutils
 from sqlalchemy.orm import Session
 
@@ -34,21 +36,7 @@ def add(session: Session, plan: ActionPlan) -> ActionPlan:
         status_message=f"Retries what is left of action plan {plan.uuid}.",
     )
     store.add(session, again)
-    copies = {one.uuid: uuidutils.generate_uuid() for one in left}
-    store.add_all(
-        session,
-        [
-            Action(
-                uuid=copies[one.uuid],
-                action_plan_id=again.id,
-                action_type=one.action_type,
-                input_parameters=one.input_parameters,
-                position=position,
-                parents=[copies[uuid] for uuid in one.parents if uuid in copies],
-            )
-            for position, one in enumerate(left)
-        ],
-    )
+    store.add_all(session, _copies(again, left))
     store.add_all(
         session,
         [
@@ -63,3 +51,19 @@ def add(session: Session, plan: ActionPlan) -> ActionPlan:
         ],
     )
     return again
+
+
+def _copies(plan: ActionPlan, left: Sequence[Action]) -> list[Action]:
+    """These actions anew, as those of a plan, each after those of them that it waited for."""
+    uuids = {one.uuid: uuidutils.generate_uuid() for one in left}
+    return [
+        Action(
+            uuid=uuids[one.uuid],
+            action_plan_id=plan.id,
+            action_type=one.action_type,
+            input_parameters=one.input_parameters,
+            position=position,
+            parents=[uuids[uuid] for uuid in one.parents if uuid in uuids],
+        )
+        for position, one in enumerate(left)
+    ]
