@@ -104,6 +104,18 @@ _IDENTITY_HEADERS = [
 ]
 
 
+def set_defaults() -> None:
+    """Our defaults of oslo.middleware's options: what pages of other origins may send and read."""
+    cors.set_defaults(
+        allow_headers=[*_IDENTITY_HEADERS, microversions.HEADER],
+        expose_headers=[
+            *("X-Auth-Token", "X-Subject-Token", "X-Service-Token", "X-OpenStack-Request-ID"),
+            *_VERSION_HEADERS,
+        ],
+        allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
+    )
+
+
 def make_app(conf: cfg.ConfigOpts, database: Database, bus: Bus) -> Wsgi:
     """The whole application, with or without Keystone by ``[DEFAULT] enable_authentication``."""
     api = expose.Api(conf, database, Policy(conf), rpc.DecisionEngine(bus), rpc.Applier(bus))
@@ -115,14 +127,7 @@ def make_app(conf: cfg.ConfigOpts, database: Database, bus: Bus) -> Wsgi:
         force_canonical=False,
         guess_content_type_from_ext=False,
     )
-    cors.set_defaults(
-        allow_headers=[*_IDENTITY_HEADERS, microversions.HEADER],
-        expose_headers=[
-            *("X-Auth-Token", "X-Subject-Token", "X-Service-Token", "X-OpenStack-Request-ID"),
-            *_VERSION_HEADERS,
-        ],
-        allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
-    )
+    set_defaults()
     if conf.enable_authentication:
         application = Doors(application, conf)
     application = sizelimit.RequestBodySizeLimiter(application, conf)

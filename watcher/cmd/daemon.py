@@ -11,7 +11,7 @@ from typing import Any
 
 import cotyledon
 from oslo_config import cfg
-from oslo_log import log
+from oslo_log import _options, log
 
 from watcher import config
 from watcher.clients.session import Clients
@@ -46,12 +46,17 @@ class Wires:
         return cls(conf, Database(conf, announcer.announce), bus, announcer, Clients(conf))
 
 
+def set_log_defaults() -> None:
+    """Our defaults of oslo.log's options: lines name the audit or plan that they are about."""
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"])
+    cfg.set_defaults(_options.log_opts, instance_uuid_format="[%(uuid)s] ")  # no public way
+
+
 def prepare(program: str, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:
     """Read the configuration and set up logging; exits with one line when a file is wrong."""
     conf = cfg.CONF
+    set_log_defaults()
     log.register_options(conf)  # before the files are read: oslo.log is set up from them
-    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"])
-    conf.set_default("instance_uuid_format", "[%(uuid)s] ")
     config.load(conf, sys.argv[1:] if arguments is None else arguments, program)
     log.setup(conf, "watcher")
     if os.environ.get("OS_WATCHER_DISABLE_EVENTLET_PATCHING", "").lower() in ("false", "0", "no"):

@@ -35,7 +35,7 @@ class Bus:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        oslo_messaging.set_transport_defaults(control_exchange=EXCHANGE)
+        set_defaults()
         self.conf = conf
         try:
             with translated():
@@ -140,9 +140,14 @@ def knock(client: Any, context: dict[str, Any]) -> None:
     client.cast(context, "knock")
 
 
+def set_defaults() -> None:
+    """Our defaults of oslo.messaging's options."""
+    oslo_messaging.set_transport_defaults(control_exchange=EXCHANGE)
+
+
 def set_default_url(conf: cfg.ConfigOpts, url: str) -> None:
     """What ``transport_url`` is when the configuration does not say; before the first ``Bus``."""
-    oslo_messaging.set_transport_defaults(control_exchange=EXCHANGE)
+    set_defaults()
     for group, options in opts.list_opts():
         if group is None:
             conf.register_opts(options)

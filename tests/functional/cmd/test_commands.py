@@ -108,6 +108,11 @@ def test_the_sample_configuration_names_our_groups_and_ends_well(tmp_path):
     for group in ("watcher_decision_engine", "watcher_applier", "influxdb", "nova", "database"):
         assert f"\n[{group}]\n" in text
     assert "#continuous_audit_interval = 10" in text
+    assert "#control_exchange = watcher" in text
+    assert '#instance_uuid_format = "[%(uuid)s] "' in text
+    assert ",watcher=INFO\n" in text
+    assert "#allow_methods = GET,PUT,POST,DELETE,PATCH\n" in text
+    assert ",OpenStack-API-Version\n" in text
 
 
 def test_the_namespace_alone_gives_our_options_without_a_warning():
