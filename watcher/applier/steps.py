@@ -5,6 +5,7 @@ The intent is in the database, with what was there before, and announced, before
 touched. Each write carries the epoch of the plan: an applier that was superseded cannot write.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from threading import Event, Lock
@@ -60,7 +61,8 @@ class Steps:
         self._caller = caller
         self._on_cancel = on_cancel
         self._draining = Event()
-        self._halted = Event()
+        self.halted = Event()
+        """Set when nothing is waited for any more."""
         self._cancelled = Event()
         self._taking = Lock()
         self._stops: dict[str, Event] = {}
@@ -68,6 +70,8 @@ class Steps:
         self._culprits: dict[str, Action] = {}
         self._spared = False
         self.on_failure = plan.on_failure or wires.on_failure
+        self.patience_s = wires.patience_s
+        """How long a cloud that does not answer is asked again."""
         self.failed: list[Action] = []
         self.broken: Exception | None = None
         """An error of the applier itself, not of an action; nothing more is begun after it."""
@@ -93,14 +97,9 @@ class Steps:
     def halt(self) -> None:
         """Begin nothing more, and wait for nothing more."""
         self._draining.set()
-        self._halted.set()
+        self.halted.set()
         for stop in list(self._stops.values()):
             stop.set()
-
-    @property
-    def halted(self) -> Event:
-        """Set when nothing is waited for any more."""
-        return self._halted
 
     @property
     def stopped(self) -> bool:
@@ -111,7 +110,7 @@ class Steps:
         """Bring an action whose parents are over to its end, unless something is against it."""
         context.for_job(self._plan.uuid, self._caller)
         _, error = attempt(lambda: self._run(action))
-        if error is not None and not self._halted.is_set():
+        if error is not None and not self.halted.is_set():
             LOG.error("action %s cannot be recorded: %s", action.uuid, error)
             self.broken = self.broken or error
 
@@ -167,9 +166,9 @@ class Steps:
 
     def _start(self, action: Action, handler: ActionHandler, stop: Event) -> None:
         """Begin an action as soon as all limits have room, looked at anew each time."""
-        while not self._halted.is_set():
+        while not self.halted.is_set():
             before, error = patiently(handler.check, self._wires.patience_s, stop)
-            if self._halted.is_set():
+            if self.halted.is_set():
                 return
             if error is not None:
                 self._refuse(action, error)
@@ -184,12 +183,21 @@ class Steps:
             except Full as full:
                 LOG.debug("action %s waits: %s", action.uuid, full)
                 self._running.pop(action.uuid, None)
+            if not self._has_room(action, stop):
+                return
+
+    def _has_room(self, action: Action, stop: Event) -> bool:
+        """Wait for room, the cloud left in peace; False when it is not to begin any more."""
+        while True:
             stop.wait(ROOM_S)
             against = "" if self.stopped else self._against(action)
             if against:
                 self._cancel(action, against)
             if against or self.stopped:
-                return
+                return False
+            with contextlib.suppress(Full):
+                self.write(lambda session: self._wires.gate(session, action))
+                return True
 
     def _hold(self, action: Action, began_s: float) -> None:
         """Raise LostRace when this process was frozen so long that another one has the plan."""
@@ -204,7 +212,7 @@ class Steps:
         progress, error = patiently(lambda: handler.observe(before), patience_s, stop)
         if progress is Progress.NOT_BEGUN:
             _, error = patiently(handler.check, patience_s, stop)
-        if self._halted.is_set():
+        if self.halted.is_set():
             return
         LOG.info("action %s was found %s", action.uuid, error or (progress and progress.value))
         if isinstance(error, Skip):
@@ -269,7 +277,7 @@ class Steps:
         if error is None:
             self._end(action, "SUCCEEDED")
             return
-        if self._halted.is_set():
+        if self.halted.is_set():
             LOG.info("action %s is left ONGOING: the applier stops", action.uuid)
             return
         self._fail(action, handler, error)
@@ -352,11 +360,6 @@ class Steps:
             LOG.warning("action %s goes on: %s", action.uuid, words(failure))
 
     @property
-    def patience_s(self) -> float:
-        """How long a cloud that does not answer is asked again."""
-        return self._wires.patience_s
-
-    @property
     def cancelled(self) -> bool:
         """Whether the plan is being cancelled."""
         return self._cancelled.is_set()
@@ -393,4 +396,4 @@ class Steps:
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Do ``work`` in a transaction; a database that is away is waited for, until a halt."""
-        return self._wires.database.persist(work, self._halted)
+        return self._wires.database.persist(work, self.halted)

@@ -2,12 +2,14 @@
 """What becomes of a plan when one of its actions fails: continue, stop, rollback; and leases."""
 
 import time
+from typing import Any
 
 import pytest
 
 from tests.functional.applier.conftest import Lab
 from watcher.actions.migrate import Migrate
-from watcher.applier import attempts, recheck
+from watcher.actions.sleep import Sleep
+from watcher.applier import attempts, recheck, steps
 from watcher.core import solution
 from watcher.core.errors import Conflict, ServiceDown
 from watcher.core.solution import disable_host, migrate, nop, sleep
@@ -245,3 +247,26 @@ def test_two_appliers_keep_one_limit_together(lab: Lab) -> None:
     assert {lab.row(uuid).state for uuid in uuids} == {"SUCCEEDED"}
     assert {lab.row(uuid).hostname for uuid in uuids} == {"here", "there"}
     assert most == 1
+
+
+def test_an_action_that_waits_for_another_applier_leaves_the_cloud_in_peace(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[float] = []
+    check = Sleep.check
+
+    def counted(action: Sleep) -> Any:
+        checked.append(action._duration_s)
+        return check(action)
+
+    monkeypatch.setattr(Sleep, "check", counted)
+    monkeypatch.setattr(steps, "ROOM_S", 0.1)
+    lab.applier(parallel_total=1)
+    first = lab.plan(sleep(2.0))
+    lab.until(lambda: lab.states(first) == ["ONGOING"])
+    lab.conf.set_override("host", "there")
+    lab.applier(parallel_total=1)
+    second = lab.plan(sleep(0.0))
+    assert {lab.ended(uuid).state for uuid in (first, second)} == {"SUCCEEDED"}
+    assert lab.row(second).hostname == "there"
+    assert 2 <= checked.count(0.0) <= 3
