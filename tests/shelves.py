@@ -68,9 +68,9 @@ class Shelves:
         self.types.append(VolumeType(name, uuid(f"type {name}"), extra_specs))
         return self
 
-    def storage(self) -> Storage:
-        """The storage."""
-        return assemble_storage(self.pools, self.volumes, self.types)
+    def storage(self, **about: Any) -> Storage:
+        """The storage; ``about`` are taken_at, origin."""
+        return assemble_storage(self.pools, self.volumes, self.types, **about)
 
     def beside(self, cluster: Cluster) -> Cluster:
         """A cluster with this storage."""

@@ -19,7 +19,7 @@ TABLE = pathlib.Path(__file__).with_name("config_options.txt")
 GUIDE = ROOT / "doc/source/admin/unread_options.rst"
 BEING_BUILT = {
     *("watcher_planner", "maas_client", "compute_model"),
-    *("watcher_planners.workload_stabilization", "watcher_decision_engine.notification_topics"),
+    "watcher_planners.workload_stabilization",
     "watcher_workflow_engines.taskflow.action_execution_rule",
 }
 """Groups and options whose users come later: each goes from here with its user."""

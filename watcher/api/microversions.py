@@ -28,10 +28,11 @@ EXTENDED = Version(1, 6)  # server_pinned_az and server_flavor_extra_specs in th
 DEFAULTS = Version(1, 7)  # default_parameters of audit templates
 EXECUTION = Version(1, 8)  # on_failure of audits and plans, undoes of actions, plans retried
 WHY_NOT = Version(1, 9)  # why_not of audits
+MODEL = Version(1, 10)  # how old the data model is and how it came about
 
 VERSIONS = (
     *(BASE, TIMES, FORCE, DATA_MODEL, WEBHOOKS, SKIP, EXTENDED, DEFAULTS, EXECUTION),
-    WHY_NOT,
+    *(WHY_NOT, MODEL),
 )
 LATEST = VERSIONS[-1]
 

@@ -8,6 +8,7 @@ scheduler hints); hypervisors at most 2.87, the last one that tells their sizes 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -56,6 +57,8 @@ class Server(NamedTuple):
     volumes: tuple[str, ...]
     fault: str
     """Nova's own text about what went wrong last, or ''."""
+    updated_at: int
+    """When Nova last wrote it, whole seconds since the epoch."""
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "Server":
@@ -87,6 +90,7 @@ class Server(NamedTuple):
             hints=body.get("scheduler_hints", {}),
             volumes=tuple(v["id"] for v in body.get("os-extended-volumes:volumes_attached", ())),
             fault=body.get("fault", {}).get("message", ""),
+            updated_at=epoch_s(body["updated"]),
         )
 
 
@@ -308,6 +312,14 @@ class Nova:
                 )
 
         return self._retries(once)
+
+
+def epoch_s(moment: str | None) -> int:
+    """A moment as OpenStack writes it (ISO 8601, UTC) in whole seconds since the epoch, or 0."""
+    if not moment:
+        return 0
+    found = datetime.fromisoformat(moment)
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
 def _server(body: Mapping[str, Any]) -> Server:

@@ -155,4 +155,5 @@ def _instance(one: Server, group: str) -> InstanceRecord:
         task_state=one.task_state,
         domain_name=one.domain_name,
         group=group,
+        updated_at=one.updated_at,
     )

@@ -31,6 +31,7 @@ from watcher.core.records import (
     instance_columns,
     instance_records,
 )
+from watcher.core.storage import Volumes
 
 
 class HostAdded(NamedTuple):
@@ -74,7 +75,7 @@ class InstanceRemoved(NamedTuple):
 HostChange = HostAdded | HostChanged | HostRemoved
 InstanceChange = InstanceAdded | InstanceChanged | InstanceRemoved
 Change = HostChange | InstanceChange
-Table = TypeVar("Table", Hosts, Instances)
+Table = TypeVar("Table", Hosts, Instances, Volumes)
 
 _SCOPE = frozenset({"in_scope", "excluded", "resting"})
 """Columns that an audit sets: records do not have them, changes keep them."""
@@ -88,7 +89,7 @@ def apply(cluster: Cluster, changes: Sequence[Change]) -> Cluster:
     hosts = _hosts(cluster, [one for one in changes if isinstance(one, HostChange)])
     instances = cluster.instances
     if hosts.uuid is not cluster.hosts.uuid:
-        rows = np.append(_rows(hosts.uuid, cluster.hosts.uuid), UNPLACED)
+        rows = np.append(rows_of(hosts.uuid, cluster.hosts.uuid), UNPLACED)
         instances = replace(instances, host=frozen(rows[instances.host]))
     news = [one for one in changes if isinstance(one, InstanceChange)]
     instances = _instances(cluster, instances, hosts, news)
@@ -115,7 +116,7 @@ def _hosts(cluster: Cluster, changes: Sequence[HostChange]) -> Hosts:
     # A host that was made anew keeps its name and gets another uuid: the old row goes.
     uuids = {record.uuid for record in records}
     old = {table.uuid[rows[name]] for name in final if name in rows}
-    return _merged(table, host_columns(records), sorted(old - uuids))
+    return merged(table, host_columns(records), sorted(old - uuids))
 
 
 def _instances(
@@ -123,7 +124,7 @@ def _instances(
 ) -> Instances:
     # One search in the sorted column: the dict of 100,000 uuids would cost more than the batch.
     wanted = sorted({one.uuid for one in changes if isinstance(one, InstanceChanged)})
-    rows = _rows(cluster.instances.uuid, words(wanted))
+    rows = rows_of(cluster.instances.uuid, words(wanted))
     before = {one.uuid: one for one in instance_records(cluster, rows[rows >= 0])}
     final: dict[str, InstanceRecord | None] = {}
     for change in changes:
@@ -139,7 +140,7 @@ def _instances(
     groups = {group.uuid: index for index, group in enumerate(cluster.groups)}
     records = [record for _, record in sorted(final.items()) if record is not None]
     part = instance_columns(records, hosts.row_by_name, groups)
-    return _merged(table, part, [uuid for uuid, record in final.items() if record is None])
+    return merged(table, part, [uuid for uuid, record in final.items() if record is None])
 
 
 def _edges(uuids: Words, wanted: Words) -> tuple[Ints, Bools]:
@@ -150,19 +151,19 @@ def _edges(uuids: Words, wanted: Words) -> tuple[Ints, Bools]:
     return edges, uuids[np.minimum(edges, len(uuids) - 1)] == wanted
 
 
-def _rows(uuids: Words, wanted: Words) -> Ints:
+def rows_of(uuids: Words, wanted: Words) -> Ints:
     """The row of each wanted uuid in a sorted column, -1 where it has none."""
     edges, there = _edges(uuids, wanted)
     return np.where(there, edges, -1)
 
 
-def _merged(table: Table, part: Table, gone: Sequence[str]) -> Table:
+def merged(table: Table, part: Table, gone: Sequence[str]) -> Table:
     """The table without the rows of ``gone``, and with those of ``part`` replaced or inserted."""
     if not len(table):
         return part
     rows, known = _edges(table.uuid, part.uuid)
     new = ~known
-    lost = _rows(table.uuid, words(sorted(gone)))
+    lost = rows_of(table.uuid, words(sorted(gone)))
     kept = np.ones(len(table), dtype=np.bool_)
     kept[lost[lost >= 0]] = False
     # Where each row of the old table, and each of part, is in the new one.

@@ -174,6 +174,10 @@ class Instances:
     domain_name: Words
     group: Ints
     """Index into ``Cluster.groups``, or NO_GROUP."""
+    updated_at: Ints
+    """When Nova last wrote it, whole seconds since the epoch; 0 when not told."""
+    known: Bools
+    """False for one that only a notification told of: it takes room and is not moved."""
 
     def __len__(self) -> int:
         return len(self.uuid)

@@ -87,6 +87,7 @@ def touchable(cluster: Cluster) -> tuple[Bools, Words]:
         if state not in MIGRATION_KINDS:
             reasons[instances.state == state] = f"it is {state.public}"
     reasons[busy] = "Nova is busy with it"
+    reasons[~instances.known] = "it is new and has not been read yet"
     reasons[~home(hosts.up)] = "its host is down"
     reasons[~home(hosts.known)] = "its host could not be read completely"
     reasons[~home(hosts.in_scope)] = "its host is outside the audit's scope"

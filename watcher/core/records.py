@@ -82,6 +82,10 @@ class InstanceRecord(NamedTuple):
     """Libvirt's name (OS-EXT-SRV-ATTR:instance_name), by which telegraf tags its series."""
     group: str = ""
     """Uuid of the server group, or ''."""
+    updated_at: int = 0
+    """When Nova last wrote it, whole seconds since the epoch; 0 when not told."""
+    known: bool = True
+    """False when it was not read, only told of: it takes room and is not moved."""
 
 
 def assemble(
@@ -189,6 +193,8 @@ def instance_columns(
         task_state=words(columns["task_state"]),
         domain_name=words(columns["domain_name"]),
         group=rows(columns["group"], groups, NO_GROUP),
+        updated_at=frozen(np.fromiter(columns["updated_at"], dtype=np.int64, count=size)),
+        known=bools(columns["known"]),
     )
 
 
@@ -243,6 +249,8 @@ def instance_records(cluster: Cluster, rows: Ints | list[int]) -> list[InstanceR
         instances.task_state[rows].tolist(),
         instances.domain_name[rows].tolist(),
         [groups[index] for index in instances.group[rows].tolist()],  # and for NO_GROUP
+        instances.updated_at[rows].tolist(),
+        instances.known[rows].tolist(),
         strict=True,
     )
     return list(map(InstanceRecord._make, columns))

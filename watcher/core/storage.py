@@ -227,7 +227,7 @@ def assemble_storage(
     table = _pools(sorted(pools, key=lambda one: one.name))
     index = {one.name: row for row, one in enumerate(ordered_types)}
     ordered = sorted(volumes, key=lambda one: one.uuid)
-    columns = _volumes(ordered, table.row_by_name, index)
+    columns = volume_columns(ordered, table.row_by_name, index)
     return Storage(table, columns, ordered_types, taken_at, origin or {})
 
 
@@ -243,9 +243,10 @@ def _pools(records: Sequence[PoolRecord]) -> Pools:
     return Pools(**columns)
 
 
-def _volumes(
+def volume_columns(
     records: Sequence[VolumeRecord], pools: Mapping[str, int], types: Mapping[str, int]
 ) -> Volumes:
+    """The columns of volumes in the order given; rows of pools and types by name."""
     texts = ("uuid", "name", "status", "project_id", "servers", "migration_status", "zone")
     flags = ("bootable", "multiattach", "snapshots", "grouped", "replicated")
     columns: dict[str, Any] = {
@@ -257,6 +258,19 @@ def _volumes(
         "excluded": _flags([False] * len(records)),
     }
     return Volumes(**columns)
+
+
+def volume_records(storage: Storage, rows: Ints | list[int]) -> list[VolumeRecord]:
+    """The records that ``assemble_storage`` makes these rows of, but for their scope."""
+    volumes = storage.volumes
+    pools = np.append(storage.pools.name, "")  # the last one for NO_POOL, which is -1
+    types = np.append(words([one.name for one in storage.types]), "")
+    told = {"pool": pools[volumes.pool[rows]], "volume_type": types[volumes.type[rows]]}
+    columns = [
+        (told[name] if name in told else getattr(volumes, name)[rows]).tolist()
+        for name in VolumeRecord._fields
+    ]
+    return list(map(VolumeRecord._make, zip(*columns, strict=True)))
 
 
 def _word_columns(records: Sequence[Any], names: Sequence[str]) -> dict[str, Words]:

@@ -3,14 +3,15 @@
 
 Readers share one immutable value; a lock is held only while reading anew. Several audits that
 want a fresh snapshot at once cause one collection. A failed collection keeps the last good
-snapshot for questions, but an audit that needs a fresh one is told the reason.
+snapshot for questions, but an audit that needs a fresh one is told the reason. Between readings a
+follower takes in what notifications tell.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 from oslo_utils import timeutils
 
@@ -20,11 +21,14 @@ from watcher.core.cluster import Cluster
 from watcher.core.errors import StaleCluster, WatcherError
 from watcher.core.protocols import Collector
 from watcher.core.storage import Storage
+from watcher.decision_engine.follower import Follower
 
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Cluster | Storage | Machines)
 
+LOOK_S = 1.0
+"""How often it is looked whether the next reading is due."""
 AGAIN_S = 60.0
 """After a reading that failed, the next one comes no later than this."""
 
@@ -32,7 +36,9 @@ AGAIN_S = 60.0
 class Keeper(Generic[T]):
     """The keeper of one kind of snapshot, named as its collector.
 
-    ``period_s`` is the time between refreshes in the background.
+    ``period_s`` is the time between refreshes in the background; ``short_period_s`` counts while
+    something is known to be missing from the snapshot: the ``bus`` is ``lost`` (see ``Feed``), or
+    the follower heard of what only a reading can tell.
     """
 
     def __init__(
@@ -40,11 +46,20 @@ class Keeper(Generic[T]):
         collector: Collector[T],
         period_s: float,
         clock: Callable[[], datetime] = timeutils.utcnow,
+        *,
+        follower: Follower[T] | None = None,
+        short_period_s: float = float("inf"),
+        bus: Callable[[], str] = lambda: "off",
     ) -> None:
         self._collector = collector
         self._what = "cluster" if collector.name == "compute" else collector.name
         self._period_s = period_s
         self._clock = clock
+        self._follower = follower
+        self._short_period_s = short_period_s
+        self._bus = bus
+        self._hasty = threading.Event()
+        self._swapping = threading.Lock()
         self._refreshing = threading.Lock()
         self._stopped = threading.Event()
         self._snapshot: T | None = None
@@ -71,6 +86,35 @@ class Keeper(Generic[T]):
         """Seconds since the last good snapshot was begun to be read; None before the first."""
         return None if self._read_at is None else (self._clock() - self._read_at).total_seconds()
 
+    def follow(self) -> None:
+        """Take in the news that have come since the last time."""
+        if self._follower is None:
+            return
+        with self._swapping:
+            if self._snapshot is None:
+                self._follower.forget()
+            else:
+                self._snapshot = self._follower.follow(self._snapshot)
+
+    def hurry(self) -> None:
+        """Something may have been missed: read anew as soon as may be."""
+        self._hasty.set()
+
+    def about(self) -> dict[str, Any] | None:
+        """How old the snapshot is and how it came about; None before the first."""
+        snapshot, read_at = self._snapshot, self._read_at
+        if snapshot is None or read_at is None:
+            return None
+        followed = {} if self._follower is None else self._follower.about()
+        return {
+            "read_at": read_at.replace(tzinfo=UTC).timestamp(),
+            "age_s": (self._clock() - read_at).total_seconds(),
+            "failure": self._failure,
+            "notifications": "off" if self._follower is None else self._bus(),
+            **followed,
+            "origin": dict(snapshot.origin),
+        }
+
     def snapshot(self, max_age_s: float) -> T:
         """A snapshot whose reading began at most so many seconds before this call.
 
@@ -95,6 +139,9 @@ class Keeper(Generic[T]):
 
     def _refresh(self) -> None:
         begun, failure, level = self._clock(), "", logging.WARNING
+        self._hasty.clear()
+        if self._follower is not None:
+            self._follower.begin()
         try:
             snapshot = self._collector.collect()
         except Absent as error:  # a cloud without this service is a cloud all the same
@@ -109,7 +156,10 @@ class Keeper(Generic[T]):
         if self._failure:
             LOG.info("the %s can be read again", self._what)
         self._failure, self._failed_at = "", None
-        self._snapshot, self._read_at = snapshot, begun
+        with self._swapping:
+            if self._follower is not None:
+                snapshot = self._follower.replay(snapshot)
+            self._snapshot, self._read_at = snapshot, begun
         LOG.info("%s read: %s", self._what, _counts(snapshot))
 
     def _run(self) -> None:
@@ -119,8 +169,22 @@ class Keeper(Generic[T]):
                     self._refresh()
             except Exception:  # the edge: the refresher must outlive one bad reading
                 LOG.exception("reading the %s failed", self._what)
-            again_s = min(self._period_s, AGAIN_S) if self._failure else self._period_s
-            self._stopped.wait(again_s)
+            self._pause()
+
+    def _pause(self) -> None:
+        """Until the next reading is due, which may come nearer while this waits."""
+        waited_s = 0.0
+        while waited_s < self._pause_s() and not self._stopped.is_set():
+            self._stopped.wait(LOOK_S)
+            waited_s += LOOK_S
+
+    def _pause_s(self) -> float:
+        if self._failure:
+            return min(self._period_s, AGAIN_S)
+        if self._hasty.is_set():
+            return 0.0
+        missing = self._follower is not None and (self._follower.unread or self._bus() == "lost")
+        return min(self._period_s, self._short_period_s) if missing else self._period_s
 
 
 def _counts(snapshot: Cluster | Storage | Machines) -> str:

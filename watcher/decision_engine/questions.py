@@ -64,6 +64,10 @@ class Questions:
             cluster, _ = scope.apply(cluster, audit.scope or [])
         return rows_of(cluster)
 
+    def model_state(self, kind: str) -> dict[str, Any]:
+        """How old a model that has been read is, and how it came about; plain values."""
+        return self.snapshots.about(kind) or {}
+
 
 def parameters_of(strategy: Any) -> Any | None:
     """The strategy's parameters at their defaults; None when it has some without default."""

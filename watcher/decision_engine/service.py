@@ -121,7 +121,7 @@ class DecisionEngineService:
     def start(self) -> None:
         """Bring the tables in line, then serve."""
         sync.sync(self._database)
-        self._snapshots.start()
+        self._snapshots.start(self._conf)
         self._heartbeat.start()
         self._server.start()
         self._due.start()
@@ -200,3 +200,15 @@ class Endpoint:
     ) -> list[dict[str, Any]]:
         """The cluster as flat rows."""
         return self._service.questions.data_model(data_model_type, audit_uuid)
+
+    @expected
+    def get_data_model(
+        self,
+        ctxt: Context,  # noqa: ARG002
+        data_model_type: str,
+        audit_uuid: str | None,
+    ) -> dict[str, Any]:
+        """The cluster as flat rows, and how old they are."""
+        questions = self._service.questions
+        rows = questions.data_model(data_model_type, audit_uuid)
+        return {"context": rows, "model": questions.model_state(data_model_type)}

@@ -17,6 +17,10 @@ from watcher.clients.session import Clients
 from watcher.config import Group
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NotFound, StaleCluster
+from watcher.core.news import absorb, absorb_storage
+from watcher.decision_engine import feed as feeds
+from watcher.decision_engine.feed import Feed
+from watcher.decision_engine.follower import Follower
 from watcher.decision_engine.keeper import Keeper
 
 COMPUTE, STORAGE, BAREMETAL = KINDS = ("compute", "storage", "baremetal")
@@ -40,6 +44,14 @@ def _group(kind: str) -> Group:
                 help="Seconds between full readings in the background.",
             ),
             cfg.IntOpt(
+                "short_period",
+                default=300,
+                min=1,
+                help="Seconds between full readings while the snapshot is known to lack something:"
+                " the message bus carries no notifications, or one told of what only a reading"
+                " can complete, such as a new instance. Not longer than period.",
+            ),
+            cfg.IntOpt(
                 "max_age",
                 default=0,
                 min=0,
@@ -52,6 +64,7 @@ def _group(kind: str) -> Group:
 
 OPTIONS = (
     *map(_group, KINDS),
+    *feeds.OPTIONS,
     Group(
         "collector",
         "Reading the cloud",
@@ -76,7 +89,9 @@ class Snapshots:
         keepers: Mapping[str, Keeper[Any]],
         max_ages_s: Callable[[str], float],
         background: Collection[str] = (COMPUTE,),
+        feed: Feed | None = None,
     ) -> None:
+        self._feed = feed
         self._keepers = keepers
         self._max_age_s = max_ages_s
         self._background = {COMPUTE, *background}
@@ -85,9 +100,19 @@ class Snapshots:
     def configured(cls, clients: Clients, conf: cfg.ConfigOpts) -> "Snapshots":
         """A keeper for each collector that is installed, as configuration says."""
         collectors = plugins.load(plugins.COLLECTORS)
+        followers: dict[str, Follower[Any]] = {
+            COMPUTE: Follower(absorb),
+            STORAGE: Follower(absorb_storage),
+        }
+        feed = Feed(followers)
+        settings = {kind: conf[f"{plugins.COLLECTORS}.{kind}"] for kind in KINDS}
         keepers = {
             kind: Keeper(
-                collectors[kind](clients, conf), conf[f"{plugins.COLLECTORS}.{kind}"].period
+                collectors[kind](clients, conf),
+                settings[kind].period,
+                follower=followers.get(kind),
+                short_period_s=settings[kind].short_period,
+                bus=lambda: feed.state,
             )
             for kind in KINDS
             if kind in collectors
@@ -96,16 +121,21 @@ class Snapshots:
             keepers,
             lambda kind: float(conf[f"{plugins.COLLECTORS}.{kind}"].max_age),
             conf.collector.collector_plugins,
+            feed,
         )
 
-    def start(self) -> None:
-        """Begin to read those in the background that are to be read there."""
+    def start(self, conf: cfg.ConfigOpts) -> None:
+        """Begin to read those in the background that are to be read there, and to listen."""
+        if self._feed is not None:
+            self._feed.start(conf, self._keepers.values())
         for kind, keeper in self._keepers.items():
             if kind in self._background:
                 keeper.start()
 
     def stop(self) -> None:
         """End the threads."""
+        if self._feed is not None:
+            self._feed.stop()
         for keeper in self._keepers.values():
             keeper.stop()
 
@@ -114,6 +144,10 @@ class Snapshots:
         """The last good snapshot of everything that was read, however old."""
         cluster: Cluster | None = self._keeper(COMPUTE).latest
         return None if cluster is None else self._joined(cluster, self._keepers)
+
+    def about(self, kind: str) -> dict[str, Any] | None:
+        """How old the snapshot of this kind is and how it came about; None when there is none."""
+        return self._keeper(kind).about()
 
     def available(self, kind: str, *, wanted: bool = False) -> bool:
         """Whether there is a snapshot of this kind; ``wanted`` reads it if there was none yet."""

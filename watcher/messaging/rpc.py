@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything the daemons say to each other: four messages, with plain values only.
+"""Everything the daemons say to each other: five messages, with plain values only.
 
 A cast is a doorbell: the truth is in the database, and a daemon that misses a message finds the
 work there later. So a cast that fails raises ServiceDown after a few seconds and the caller may go
@@ -80,6 +80,16 @@ class DecisionEngine:
         """
         asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
         return list(_call(self._client, context, "get_data_model_info", **asked))
+
+    def get_data_model(
+        self, context: RequestContext, data_model_type: str, audit_uuid: str | None
+    ) -> dict[str, Any]:
+        """The same as ``context``, and with it as ``model`` how old the picture is and why.
+
+        Raises ServiceDown when no decision engine answers, and what the engine raises.
+        """
+        asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
+        return dict(_call(self._client, context, "get_data_model", **asked))
 
 
 class Applier:

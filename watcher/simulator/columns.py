@@ -85,6 +85,7 @@ def _record(one: Server, group: str) -> InstanceRecord:
         task_state=one.task_state or "",
         domain_name=one.instance_name,
         group=group,
+        updated_at=int(one.updated),
     )
 
 

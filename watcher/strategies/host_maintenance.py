@@ -163,6 +163,8 @@ class _Case:
             return "is excluded by the audit's scope"
         if self.instances.locked[row]:
             return "is locked"
+        if not self.instances.known[row]:
+            return "is new and has not been read yet"
         if self.instances.task_state[row]:
             return f"is busy ({self.instances.task_state[row]})"
         if state is InstanceState.PAUSED:

@@ -25,6 +25,16 @@ WAIT_S = 3.0
 LAST = "that is all"
 
 
+MODEL = {
+    "read_at": 1767225600.9,
+    "age_s": 12.5,
+    "failure": "",
+    "notifications": "off",
+    "origin": {},
+}
+"""What an engine says of a model that no notification has changed."""
+
+
 class Listener:
     """The far end of the bus: what was cast, by whom, and what calls are answered with.
 
@@ -47,6 +57,10 @@ class Listener:
 
     def get_data_model_info(self, context: Any, data_model_type: str, audit_uuid: Any) -> Any:
         return self._answer(context, "get_data_model_info", (data_model_type, audit_uuid))
+
+    def get_data_model(self, context: Any, data_model_type: str, audit_uuid: Any) -> Any:
+        rows = self.get_data_model_info(context, data_model_type, audit_uuid)
+        return {"context": rows, "model": self.answers.get("model", MODEL)}
 
     def _answer(self, context: Any, name: str, asked: Any) -> Any:
         self.heard.put((context["user"], name, asked))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.api.bench import NODE, SERVER, STATE, Bench, utcnow
+from tests.functional.api.bench import MODEL, NODE, SERVER, STATE, Bench, utcnow
 from watcher.core.errors import ServiceDown
 from watcher.db import models
 
@@ -115,6 +115,30 @@ def test_the_data_model_shows_what_its_version_knows(
     bench.listener.answers["get_data_model_info"] = [ROW]
     (row,) = bench.get("/v1/data_model", version=version)["context"]
     assert set(row) == set(ROW) - hidden - {"not_in_the_contract"}
+
+
+def test_the_data_model_tells_how_old_it_is(bench: Bench) -> None:
+    bench.listener.answers["get_data_model_info"] = []
+    assert set(bench.get("/v1/data_model", version="1.9")) == {"context"}
+    quiet = {
+        "read_at": "2026-01-01T00:00:00+00:00",
+        "age": 12.5,
+        "failure": None,
+        "notifications": "off",
+        "events": 0,
+        "changes": 0,
+        "changed_at": None,
+        "lag": 0.0,
+        "unread": 0,
+        "origin": {},
+    }
+    assert bench.get("/v1/data_model", version="1.10")["model"] == quiet
+    busy = {"notifications": "heard", "events": 7, "changes": 5, "unread": 1}
+    told = {"changed_at": 1767225601.0, "lag_s": 0.25, "failure": "Nova is away"}
+    bench.listener.answers["model"] = {**MODEL, **busy, **told}
+    lively = {**quiet, **busy, "failure": "Nova is away", "lag": 0.25}
+    lively["changed_at"] = "2026-01-01T00:00:01+00:00"
+    assert bench.get("/v1/data_model", version="1.10")["model"] == lively
 
 
 def test_rows_of_the_data_model_are_sorted_by_node_and_server(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.clients.cloud import nova, versions
-from watcher.clients.nova import Nova, Server
+from watcher.clients.nova import Nova, Server, epoch_s
 
 
 def body(flavor: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def body(flavor: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]
         "image": {"id": "i1"},
         "flavor": {"original_name": "m1", "extra_specs": {"a": "b"}, **size, **(flavor or {})},
         "created": "2026-01-01T00:00:00Z",
+        "updated": "2026-01-02T00:00:00Z",
         "locked": False,
         "OS-EXT-STS:vm_state": "active",
         "OS-EXT-STS:task_state": None,
@@ -94,3 +95,10 @@ def test_discovery_that_fails_for_a_moment_is_tried_again() -> None:
         client = Nova(clients)
         assert client.services() == []
     assert client._newest == (2, 79)
+
+
+def test_moments_are_whole_seconds_since_the_epoch() -> None:
+    assert epoch_s("1970-01-01T00:01:00Z") == 60
+    assert epoch_s("1970-01-01T00:01:00.9") == 60
+    assert epoch_s("1970-01-01T01:00:00+01:00") == 0
+    assert epoch_s(None) == 0

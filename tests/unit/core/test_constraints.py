@@ -54,6 +54,7 @@ def test_an_active_instance_may_be_moved() -> None:
         ({"state": "suspended"}, "it is suspended"),
         ({"state": "error"}, "it is error"),
         ({"task_state": "migrating"}, "Nova is busy with it"),
+        ({"known": False}, "it is new and has not been read yet"),
         (
             {"extra_specs": {"hw:cpu_policy": "dedicated"}},
             "only its hypervisor can judge the extra spec hw:cpu_policy of its flavor",

@@ -73,7 +73,7 @@ def test_columns_have_their_types():
     for field in fields(cluster.hosts):
         assert getattr(cluster.hosts, field.name).dtype == types.get(field.name, "O"), field.name
     types = {"host": "i8", "demand": "i8", "state": "i1", "group": "i8"}
-    types |= {"locked": "?", "excluded": "?", "resting": "?"}
+    types |= {"locked": "?", "excluded": "?", "resting": "?", "updated_at": "i8", "known": "?"}
     for field in fields(cluster.instances):
         column = getattr(cluster.instances, field.name)
         assert column.dtype == types.get(field.name, "O"), field.name

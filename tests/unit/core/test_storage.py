@@ -13,6 +13,7 @@ from watcher.core.storage import (
     VolumeRecord,
     assemble_storage,
     backend_of,
+    volume_records,
 )
 
 
@@ -79,3 +80,13 @@ def test_columns_are_read_only_also_when_replaced(storage):
 
 def test_the_backend_is_what_stands_before_the_pool():
     assert backend_of("h@b#p") == "h@b"
+
+
+def test_volumes_can_be_made_records_again():
+    built = shelves().type("gold").pool("p").holds("v1", volume_type="gold", servers=["vm1"])
+    built.volumes.append(VolumeRecord(uuid("v2"), "v2", 1, ""))
+    storage = built.storage()
+    ordered = sorted(built.volumes)
+    assert volume_records(storage, [0, 1]) == ordered
+    assert volume_records(storage, []) == []
+    assert volume_records(assemble_storage([], []), []) == []

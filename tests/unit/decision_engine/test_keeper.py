@@ -4,8 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.worlds import world
+from tests.worlds import uuid, world
 from watcher.core.errors import ServiceDown, StaleCluster
+from watcher.core.news import News, absorb
+from watcher.decision_engine import keeper as keeping
+from watcher.decision_engine.follower import Follower
 from watcher.decision_engine.keeper import Keeper
 
 NOW = datetime(2026, 1, 1)
@@ -165,3 +168,92 @@ def test_audits_that_wait_for_a_reading_that_fails_do_not_try_one_after_the_othe
         thread.join(5)
     assert told == ["the cluster cannot be read: down"] * 5
     assert cloud.readings == 2  # one more, for those who asked after the first had begun
+
+
+def of_instance(name, host, updated_at, sent_at):
+    fields = {"name": name, "host": host, "vcpus": 1, "memory_mb": 1, "disk_gb": 1}
+    return News(updated_at, sent_at, "instance", uuid(name), {**fields, "updated_at": updated_at})
+
+
+@pytest.fixture
+def follower():
+    return Follower(absorb)
+
+
+def test_what_is_heard_changes_the_snapshot_between_two_readings(cloud, follower):
+    cloud.cluster = world().host("c1").runs("vm1", updated_at=5).host("c2").cluster()
+    keeper = Keeper(cloud, 3600, cloud.clock, follower=follower)
+    assert keeper.about() is None
+    follower.hear([of_instance("vm1", "c2", 4, 4.0)])
+    keeper.follow()  # there is nothing yet to be kept up to date
+    keeper.snapshot(0)
+    follower.hear([of_instance("vm1", "c2", 6, 6.0)])
+    keeper.follow()
+    assert keeper.latest.rows_on(keeper.latest.host_row("c2")).size == 1
+    assert keeper.snapshot(60) is keeper.latest
+    cloud.now += timedelta(seconds=30)
+    about = keeper.about()
+    assert (about["age_s"], about["events"], about["changes"]) == (30, 1, 1)
+    assert (about["notifications"], about["failure"]) == ("off", "")
+
+
+def test_what_is_heard_while_the_cloud_is_read_is_not_lost(cloud, follower):
+    cluster = world().host("c1").runs("vm1", updated_at=5).host("c2").cluster()
+    keeper = Keeper(cloud, 3600, cloud.clock, follower=follower)
+
+    def collect():
+        follower.hear([of_instance("vm1", "c2", 6, 6.0)])
+        keeper.follow()
+        return cluster
+
+    cloud.collect = collect
+    found = keeper.snapshot(0)
+    assert found.rows_on(found.host_row("c2")).size == 1
+
+
+def test_a_keeper_without_follower_says_so(keeper):
+    keeper.snapshot(0)
+    keeper.follow()
+    assert keeper.about()["notifications"] == "off"
+
+
+def pauses(keeper):
+    return keeper._pause_s()
+
+
+def test_the_next_reading_comes_sooner_while_something_is_missing(cloud, follower):
+    bus = ["heard"]
+    keeper = Keeper(
+        cloud, 3600, cloud.clock, follower=follower, short_period_s=300, bus=lambda: bus[0]
+    )
+    keeper.snapshot(0)
+    assert pauses(keeper) == 3600
+    bus[0] = "lost"
+    assert pauses(keeper) == 300
+    bus[0] = "heard"
+    follower.hear([of_instance("vm9", "c1", 6, 6.0)])
+    keeper.follow()
+    assert pauses(keeper) == 300
+    keeper.hurry()
+    assert pauses(keeper) == 0
+    cloud.now += timedelta(seconds=1)
+    keeper.snapshot(0)
+    assert pauses(keeper) == 3600
+    cloud.error, cloud.now = ServiceDown("down"), NOW + timedelta(seconds=2)
+    with pytest.raises(StaleCluster):
+        keeper.snapshot(0)
+    assert pauses(keeper) == keeping.AGAIN_S
+
+
+def test_in_the_background_the_cloud_is_read_again_when_it_is_hurried(cloud, monkeypatch):
+    monkeypatch.setattr(keeping, "LOOK_S", 0.01)
+    read = threading.Semaphore(0)
+    cloud.collect = lambda: read.release() or cloud.cluster
+    keeper = Keeper(cloud, 3600, cloud.clock)
+    keeper.start()
+    try:
+        assert read.acquire(timeout=5)
+        keeper.hurry()
+        assert read.acquire(timeout=5)
+    finally:
+        keeper.stop()

@@ -35,6 +35,9 @@ class Endpoint:
     def get_data_model_info(self, context, data_model_type, audit_uuid):
         return [{"type": data_model_type, "audit": audit_uuid}]
 
+    def get_data_model(self, context, data_model_type, audit_uuid):
+        return {"context": [audit_uuid], "model": {"kind": data_model_type}}
+
 
 @pytest.fixture
 def serving(bus, request):
@@ -78,6 +81,8 @@ def test_a_call_brings_the_answer_and_leaves_the_token_at_home(bus, serving):
     assert engine.get_data_model_info(context, "compute", None) == [
         {"type": "compute", "audit": None}
     ]
+    found = engine.get_data_model(context, "compute", "a")
+    assert found == {"context": ["a"], "model": {"kind": "compute"}}
 
 
 def test_an_error_of_the_engine_arrives_with_its_kind_and_text(bus, serving):

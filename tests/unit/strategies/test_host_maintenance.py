@@ -75,6 +75,7 @@ def test_an_instance_that_stays_is_noted() -> None:
     [
         ({"locked": True}, {}, "vm .* is locked"),
         ({"task_state": "resize_migrating"}, {}, "is busy .resize_migrating"),
+        ({"known": False}, {}, "is new and has not been read yet"),
         ({"state": "rescued"}, {}, "is rescued, and Nova does not migrate it"),
         ({"state": "building"}, {}, "is building"),
         ({"state": "resized"}, {}, "is resized"),

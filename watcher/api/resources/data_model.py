@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data model: the cluster as the decision engine sees it, as a list of rows (rest-api 20)."""
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from microversion_parse import Version
@@ -47,6 +49,21 @@ SERVER: types.Schema = {
 }
 EXTENDED: types.Schema = {"server_pinned_az": _TEXT_OR_NULL, "server_flavor_extra_specs": _OBJECT}
 
+_WHEN = types.timestamp.schema
+MODEL: types.Schema = {
+    "read_at": _WHEN,
+    "age": {"type": "number", "minimum": 0},
+    "failure": _TEXT_OR_NULL,
+    "notifications": {"type": "string", "enum": ["heard", "lost", "off"]},
+    "events": _COUNT,
+    "changes": _COUNT,
+    "changed_at": types.or_null(_WHEN),
+    "lag": {"type": "number", "minimum": 0},
+    "unread": _COUNT,
+    "origin": _OBJECT,
+}
+"""How the model came about: ``age`` and ``lag`` in seconds."""
+
 
 def _fields(version: Version) -> types.Schema:
     """The columns of a row that has a server."""
@@ -56,7 +73,8 @@ def _fields(version: Version) -> types.Schema:
 def answer(version: Version) -> types.Schema:
     """The schema of the rows: a node with one of its servers, or alone when it has none."""
     row = {"anyOf": [types.closed(_fields(version)), types.closed(NODE)]}
-    return types.closed({"context": {"type": "array", "items": row}})
+    about = {"model": types.closed(MODEL)} if version >= microversions.MODEL else {}
+    return types.closed({"context": {"type": "array", "items": row}, **about})
 
 
 @expose(
@@ -77,14 +95,40 @@ def show(call: Call) -> dict[str, Any]:
     if audit is not None:
         _require_audit(call, audit)
     call.session.close()  # the answer may take seconds: others may have the connection
-    rows = call.api.engine.get_data_model_info(call.context, kind, audit)
-    fields = _fields(call.version)
+    if call.version < microversions.MODEL:
+        rows = call.api.engine.get_data_model_info(call.context, kind, audit)
+        return {"context": _shown(rows, call.version)}
+    found = call.api.engine.get_data_model(call.context, kind, audit)
+    return {"context": _shown(found["context"], call.version), "model": _state(found["model"])}
+
+
+def _shown(rows: Sequence[Mapping[str, Any]], version: Version) -> list[dict[str, Any]]:
+    fields = _fields(version)
+    return [
+        {key: value for key, value in row.items() if key in fields}
+        for row in sorted(rows, key=lambda row: (row["node_uuid"], row.get("server_uuid", "")))
+    ]
+
+
+def _state(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of the model on the wire; a model that follows no notifications has had none."""
     return {
-        "context": [
-            {key: value for key, value in row.items() if key in fields}
-            for row in sorted(rows, key=lambda row: (row["node_uuid"], row.get("server_uuid", "")))
-        ]
+        "read_at": _moment(said["read_at"]),
+        "age": max(0.0, round(said["age_s"], 3)),
+        "failure": said["failure"] or None,
+        "notifications": said["notifications"],
+        "events": said.get("events", 0),
+        "changes": said.get("changes", 0),
+        "changed_at": _moment(said["changed_at"]) if said.get("changed_at") else None,
+        "lag": said.get("lag_s", 0.0),
+        "unread": said.get("unread", 0),
+        "origin": said["origin"],
     }
+
+
+def _moment(epoch_s: float) -> str:
+    moment = datetime.fromtimestamp(int(epoch_s), UTC).replace(tzinfo=None)
+    return types.timestamp.tobasetype(moment)
 
 
 def _require_audit(call: Call, uuid: str) -> None:
