@@ -2,12 +2,13 @@
 """The part of the documentation that is written by the code it describes.
 
 ``pages()`` is every generated file by name; the same code gives the same text. Sphinx reads them
-from doc/source/generated, which git does not keep: ``tools/build_docs`` makes them anew.
+from doc/source/generated, which git does not keep: ``tools/build_docs`` makes them anew. The
+samples of notifications are kept in git.
 """
 
 import pathlib
 
-from tools.docs import lifecycles, plugins, rest, settings, sources
+from tools.docs import lifecycles, notifications, plugins, rest, settings, sources
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "doc" / "source" / "generated"
 
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
         "policies.rst": settings.policies(),
         "rest.rst": rest.reference(),
         "openapi.json": rest.as_json(),
+        "notifications.rst": notifications.page(),
     }
 
 
@@ -42,5 +44,6 @@ def main() -> int:
         # Sphinx reads again what is newer, so what is the same stays as old as it is.
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
+    notifications.write()
     print(f"{FOLDER}: {', '.join(sorted(written))}")
     return 0
