@@ -70,7 +70,7 @@ METADATA: tuple[dict[str, str], ...] = (
 
 
 def case(seed: int) -> tuple[Cluster, dict[str, Any]]:
-    """One cloud of 8 to 20 hosts and 12 to 30 instances."""
+    """One cloud of 8 to 40 hosts and 12 to 60 instances."""
     return _Case(seed).made()
 
 
@@ -85,7 +85,7 @@ class _Case:
 
     def made(self) -> tuple[Cluster, dict[str, Any]]:
         chance = self.chance
-        for number in range(chance.randint(8, 20)):
+        for number in range(chance.randint(8, 40)):
             self._host(number)
         for number, metadata in enumerate(chance.sample(METADATA, chance.randint(0, 4))):
             self._aggregate(f"a{number}", metadata, [one["name"] for one in self.hosts])
@@ -97,7 +97,7 @@ class _Case:
             most = chance.choice((1, 1, 2))
             policy = chance.choice(POLICIES)
             self.groups[name] = {"uuid": uuid(name), "policy": policy, "max_per_host": most}
-        for number in range(chance.randint(12, 30)):
+        for number in range(chance.randint(12, 60)):
             self._instance(number)
         self._as_nova_would_have_them()
         told = {
