@@ -27,7 +27,12 @@ import numpy as np  # noqa: F401
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-OPTIONS = ("-q", "-x", "--benchmark-skip", "-Wignore::pytest.PytestAssertRewriteWarning")
+# What loads schemathesis takes longer than most of these tests, and they have no use for it.
+LEFT_OUT = ("-p", "no:schemathesis", "-p", "no:anyio")
+OPTIONS = (
+    *("-q", "-x", "--benchmark-skip", "-Wignore::pytest.PytestAssertRewriteWarning"),
+    *LEFT_OUT,
+)
 
 
 class Result(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.solvers.bounds import best_count, hosts_in_use
+from watcher.solvers.bounds import Shares, best_count, hosts_in_use, lowest_deviation
 
 NONE = np.zeros(4, dtype=np.bool_)
 
@@ -73,3 +73,64 @@ def test_it_never_asks_for_more_hosts_than_could_do(
     )
     found = hosts_in_use(hosts, demand, np.zeros(len(hosts), dtype=np.bool_)).hosts
     assert found <= enough
+
+
+def lowest(capacity: list[float], fixed: list[float], most: list[float], total: float) -> float:
+    return lowest_deviation(Shares(np.array(capacity), np.array(fixed), np.array(most)), total)
+
+
+FREE = float("inf")
+
+
+def test_what_may_go_anywhere_can_be_level() -> None:
+    assert lowest([8, 16, 4], [0, 0, 0], [FREE] * 3, 7) == 0
+    assert lowest([], [], [], 0) == lowest([0, 0], [0, 0], [FREE] * 2, 0) == 0
+
+
+def test_what_stays_keeps_its_host_above_the_others() -> None:
+    """One host at 1, and 2 threads for the two others: at best 1, 0.125, 0.125."""
+    found = lowest([8, 8, 8], [8, 0, 0], [FREE] * 3, 10)
+    assert found == pytest.approx(np.std([1, 0.125, 0.125]), abs=2e-6)
+
+
+def test_a_host_that_takes_nothing_stays_below_the_others() -> None:
+    found = lowest([8, 8, 8], [0, 0, 0], [0, FREE, FREE], 16)
+    assert found == pytest.approx(np.std([0, 1, 1]), abs=2e-6)
+
+
+def test_of_unequal_hosts_the_mean_may_be_lowered_by_loading_the_large() -> None:
+    """The small host is full of what stays; the load of the others need not be the same."""
+    found = lowest([4, 8, 32], [4, 0, 0], [FREE] * 3, 12)
+    grid = [np.std([1.0, (8 - large) / 8, large / 32]) for large in np.linspace(0, 8, 801)]
+    assert found == pytest.approx(min(grid), abs=1e-4)
+    assert found <= min(grid) + 1e-9
+
+
+def test_a_small_host_beside_a_large_one_that_keeps_its_load() -> None:
+    found = lowest([1, 100], [0, 90], [FREE] * 2, 90.1)
+    assert found == pytest.approx(np.std([0.1, 0.9]), abs=2e-6)
+
+
+PARTS = st.tuples(st.sampled_from((0, 4, 8, 32)), st.floats(0, 4), st.floats(0, 4), st.booleans())
+
+
+@settings(max_examples=150, deadline=None)
+@given(parts=st.lists(PARTS, min_size=1, max_size=6), chance=st.integers(0, 2**32))
+def test_no_sharing_out_is_below_the_bound(
+    parts: list[tuple[int, float, float, bool]], chance: int
+) -> None:
+    """Each host keeps what is fixed; the rest goes to those that take, at random."""
+    capacity = np.array([float(part[0]) for part in parts])
+    fixed = np.array([part[1] if part[0] else 0.0 for part in parts])
+    moving = np.array([part[2] if part[0] else 0.0 for part in parts])
+    takes = np.array([part[3] for part in parts]) & (capacity > 0)
+    most = np.where(takes, np.inf, fixed + moving)
+    bound = lowest_deviation(Shares(capacity, fixed, most), float((fixed + moving).sum()))
+    random = np.random.default_rng(chance)
+    kept = moving * random.random(len(parts)) if takes.any() else moving
+    weights = np.where(takes, random.random(len(parts)) ** 3, 0.0)
+    given_away = (moving - kept).sum() * weights / max(weights.sum(), 1e-30)
+    loads = np.divide(
+        fixed + kept + given_away, capacity, out=np.zeros(len(parts)), where=capacity > 0
+    )
+    assert bound <= loads.std() + 1e-9
