@@ -139,6 +139,10 @@ def test_the_goals_own_number_never_gets_worse(strategy: Any, cluster: Cluster, 
         assert told["standard_deviation_after_audit"] < told["standard_deviation_before_audit"]
     if "hosts_in_use_lower_bound" in told:
         assert told["hosts_in_use_lower_bound"] <= told["hosts_in_use_after"]
+    if "standard_deviation_lower_bound" in told:
+        bound = told["standard_deviation_lower_bound"]
+        assert bound <= told["standard_deviation_after_audit"] + 1e-9
+        assert bound <= told["standard_deviation_before_audit"] + 1e-9
     assert told.get("instance_migrations_count", len(moves(solution))) == len(moves(solution))
 
 

@@ -61,3 +61,21 @@ def consolidated(
         "hosts_in_use_lower_bound": bound,
         "gap_to_lower_bound_percent": 100.0 * (after - bound) / bound if bound else 0.0,
     }
+
+
+def balanced(
+    *, moves: int, instances: int, deviations: tuple[float, float, float]
+) -> dict[str, float]:
+    """The indicators of a balancing, and how far from the best it can be at most.
+
+    ``deviations`` are the standard deviations before, after, and at least, whatever is done.
+    """
+    before, after, bound = deviations
+    return {
+        "instance_migrations_count": moves,
+        "instances_count": instances,
+        "standard_deviation_before_audit": before,
+        "standard_deviation_after_audit": after,
+        "standard_deviation_lower_bound": bound,
+        "gap_to_standard_deviation_lower_bound": max(after - bound, 0.0),
+    }

@@ -225,6 +225,19 @@ WORKLOAD_BALANCING = Goal(
             required=False,
             whole=False,
         ),
+        Indicator(
+            "standard_deviation_lower_bound",
+            "Standard deviation that is left provably, whatever is moved: what may not be moved"
+            " keeps hosts from being level.",
+            required=False,
+            whole=False,
+        ),
+        Indicator(
+            "gap_to_standard_deviation_lower_bound",
+            "By how much the standard deviation after the plan exceeds the lower bound.",
+            required=False,
+            whole=False,
+        ),
     ),
     (
         # A ratio in spite of its name, which is contract; it says what the plan costs. What the

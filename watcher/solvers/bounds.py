@@ -14,12 +14,14 @@ hosts from being equal. That is a convex problem with one equation, solved by it
 (Boyd and Vandenberghe, "Convex Optimization", 2004, section 5.5), each by bisection.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from watcher.core.cluster import Bools, Floats
+from watcher.core.cluster import UNPLACED, Bools, Floats
+from watcher.core.placement import Placement
 
 _ROUNDS = 60
 _STEP = 1.0
@@ -106,6 +108,25 @@ class Shares(NamedTuple):
     capacity: Floats
     fixed: Floats
     most: Floats
+
+
+def lowest_deviations(
+    placement: Placement, columns: Sequence[int], hosts: Bools, taking: Bools, movable: Bools
+) -> Floats:
+    """For each of these columns, the standard deviation of the loads that is left at least.
+
+    Of the relative loads of ``hosts``, among which instances are moved: the ``movable`` ones may
+    leave, hosts that are not ``taking`` get nothing. Room and rules can only make it more.
+    """
+    on = np.flatnonzero(movable & (placement.host != UNPLACED))
+    found = np.zeros(len(columns))
+    for place, column in enumerate(columns):
+        used, capacity = placement.used[:, column], placement.limit[:, column]
+        leaving = np.bincount(placement.host[on], placement.demand[on, column], len(hosts))
+        most = np.where(taking, np.inf, used)
+        shares = Shares(*(values[hosts] for values in (capacity, used - leaving, most)))
+        found[place] = lowest_deviation(shares, float(used[hosts & (capacity > 0)].sum()))
+    return found
 
 
 def lowest_deviation(shares: Shares, total: float) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 from watcher.core.cluster import UNPLACED, Bools, Cluster, Floats, Ints
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Load, Move, Placement
+from watcher.solvers.bounds import lowest_deviations
 from watcher.solvers.sequencing import sequence
 
 _BLOCK = 64
@@ -46,9 +47,16 @@ class Levels:
 
     def spread(self, placement: Placement) -> float:
         """All of them in one number: the root of their weighted mean square."""
+        return self._together(self.deviations(placement))
+
+    def lower_bound(self, placement: Placement, movable: Bools) -> float:
+        """The spread that is left at least, whatever is moved."""
+        hosts = self.hosts
+        return self._together(lowest_deviations(placement, self.columns, hosts, hosts, movable))
+
+    def _together(self, deviations: Floats) -> float:
         total = float(self.weights.sum())
-        squares = self.weights @ self.deviations(placement) ** 2
-        return float(np.sqrt(squares / total)) if total else 0.0
+        return float(np.sqrt(self.weights @ deviations**2 / total)) if total else 0.0
 
 
 def relative(placement: Placement, columns: tuple[int, ...]) -> Floats:
@@ -100,25 +108,32 @@ class Levelled:
     moves: tuple[Move, ...]
     blocked: int
     """So many moves were left out, because no order of moves makes room for them."""
+    spreads: tuple[float, float, float]
+    """Before, after, and at least, whatever is moved."""
 
 
 def levelled(cluster: Cluster, loads: Sequence[Load], movable: Bools, levels: Levels) -> Levelled:
     """Level the hosts among themselves, as far as the moves can be carried out."""
     placement = Placement(cluster, loads)
-    before = levels.spread(placement)
+    before, bound = levels.spread(placement), levels.lower_bound(placement, movable)
+
+    def found(placement: Placement, moves: Sequence[Move], blocked: int) -> Levelled:
+        spreads = before, levels.spread(placement), bound
+        return Levelled(placement, tuple(moves), blocked, spreads)
+
     turns = level(Constraints(placement, levels.hosts), movable, levels)
     last = {row: turn for turn, row in enumerate(turns)}
     wanted = sorted(placement.moves(), key=lambda move: last[move.instance])
     blocked = set(sequence(Placement(cluster, loads), wanted).blocked)
     if not blocked:
-        return Levelled(placement, tuple(wanted), 0)
+        return found(placement, wanted, 0)
     moves = [move for number, move in enumerate(wanted) if number not in blocked]
     placement = Placement(cluster, loads)
     for move in moves:
         placement.move(move.instance, move.destination)
     if levels.spread(placement) >= before:
-        return Levelled(Placement(cluster, loads), (), len(wanted))
-    return Levelled(placement, tuple(moves), len(blocked))
+        return found(Placement(cluster, loads), (), len(wanted))
+    return found(placement, moves, len(blocked))
 
 
 class _State:

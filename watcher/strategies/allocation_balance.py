@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.answers import migrations
+from watcher.core.answers import balanced, migrations
 from watcher.core.cluster import RESOURCES, UNPLACED, Cluster
 from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.metrics import Metrics, Query
@@ -54,7 +54,8 @@ class AllocationBalance:
     times the allocation ratio), so that hosts of any size compare. If the standard deviation of a
     chosen resource is above the threshold, active and paused instances are migrated live, each
     time the one that lowers the sum of the variances most, until every resource is level or no
-    move is worth it. Stopped instances count where they are and stay there.
+    move is worth it. Stopped instances count where they are and stay there. The plan says how
+    level the hosts could be at best (``standard_deviation_lower_bound``).
     """
 
     name: ClassVar[str] = "allocation_balance"
@@ -109,10 +110,11 @@ class _Case:
         """The goal's, and the fullest host before and after, percent."""
         homes = self.cluster.instances.host
         return {
-            "instance_migrations_count": len(self.result.moves),
-            "instances_count": int(self.considered[homes[homes != UNPLACED]].sum()),
-            "standard_deviation_before_audit": self.levels.spread(self.at_first),
-            "standard_deviation_after_audit": self.levels.spread(self.result.placement),
+            **balanced(
+                moves=len(self.result.moves),
+                instances=int(self.considered[homes[homes != UNPLACED]].sum()),
+                deviations=self.result.spreads,
+            ),
             "fullest_host_percent_before": self._fullest(self.at_first),
             "fullest_host_percent_after": self._fullest(self.result.placement),
         }

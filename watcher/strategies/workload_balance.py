@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.answers import hosts_of, migrations
+from watcher.core.answers import balanced, hosts_of, migrations
 from watcher.core.cluster import (
     MEMORY_MB,
     VCPUS,
@@ -23,6 +23,7 @@ from watcher.core.placement import Load, Move, Placement
 from watcher.core.refusals import UNMEASURED, WhyNot, explain
 from watcher.core.solution import Solution
 from watcher.solvers.balancing import Rules, balance, loads, spread
+from watcher.solvers.bounds import lowest_deviations
 from watcher.solvers.sequencing import sequence
 
 _BALANCED = {
@@ -68,7 +69,8 @@ class WorkloadBalance:
     the instance goes that lowers the spread most, to a host that has room for it by allocation and
     by load, and that its server group, zone and flavor allow. A move that does not lower the load
     of the busier of its two hosts by ``min_gain_percent`` is not made, so a level cloud comes to
-    rest, and no move leaves a host busier than the one it relieves.
+    rest, and no move leaves a host busier than the one it relieves. The plan says how level the
+    hosts could be at best (``standard_deviation_lower_bound``).
 
     An instance without a measurement is not moved, and its host, whose load is then not known
     completely, takes none.
@@ -118,6 +120,7 @@ class _Case:
         self.placement = Placement(cluster, [self.load])
         self.before = spread(self.placement, self.considered)
         self.busiest = float(loads(self.placement)[self.considered].max(initial=0.0))
+        self.bound = 0.0
         self.blocked = 0
 
     def _load(self, usage: Floats) -> Load:
@@ -132,6 +135,8 @@ class _Case:
         may_move, _ = movable(self.cluster, LIVE)
         may_move = may_move & ~self.unmeasured
         constraints = self._constraints()
+        hosts, targets = self.considered, constraints.targets
+        self.bound = float(lowest_deviations(self.placement, (3,), hosts, targets, may_move)[0])
         percent, most = self.parameters.threshold, self.parameters.max_migrations
         rules = Rules(percent / 100.0, self.parameters.min_gain_percent / 100.0, most or None)
         made = balance(constraints, may_move, self.considered, rules)
@@ -167,10 +172,11 @@ class _Case:
         on_considered = _rows_on(self.cluster, self.considered)
         after = loads(self.placement)[self.considered].max(initial=0.0)
         return {
-            "instance_migrations_count": len(moves),
-            "instances_count": int(on_considered.sum()),
-            "standard_deviation_before_audit": self.before,
-            "standard_deviation_after_audit": spread(self.placement, self.considered),
+            **balanced(
+                moves=len(moves),
+                instances=int(on_considered.sum()),
+                deviations=(self.before, spread(self.placement, self.considered), self.bound),
+            ),
             "busiest_host_percent_before": 100.0 * self.busiest,
             "busiest_host_percent_after": 100.0 * float(after),
         }

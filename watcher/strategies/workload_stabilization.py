@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from watcher.core.answers import migrations
+from watcher.core.answers import balanced, migrations
 from watcher.core.cluster import UNPLACED, Bools, Cluster, Floats
 from watcher.core.constraints import LIVE, Constraints, movable
 from watcher.core.loads import Aggregation, Use, cpu_use, ram_use
@@ -117,7 +117,8 @@ class WorkloadStabilization:
     above its threshold, instances are migrated live, each time the one that lowers the weighted
     sum of the variances most, until every chosen load is level or no move is worth it. A
     destination has room by allocation and by load, and is one that zone, hypervisor, traits and
-    server group allow. The standard deviations before and after are the same quantity.
+    server group allow. The standard deviations before and after are the same quantity, and the one
+    that is left at least, whatever is moved, is told beside them.
 
     An instance without a measurement is not moved. Its host takes part if its own load is
     measured, and neither gives nor takes otherwise.
@@ -194,15 +195,14 @@ class _Case:
         self.why_not = explain(after, mask & ~self.unmeasured, reasons)
 
     def indicators(self) -> dict[str, float]:
-        """The goal's."""
+        """The goal's, and how far from the best the result can be at most."""
         homes = self.cluster.instances.host
         on_considered = self.considered[homes[homes != UNPLACED]]
-        return {
-            "instance_migrations_count": len(self.result.moves),
-            "instances_count": int(on_considered.sum()),
-            "standard_deviation_before_audit": self.levels.spread(self.at_first),
-            "standard_deviation_after_audit": self.levels.spread(self.result.placement),
-        }
+        return balanced(
+            moves=len(self.result.moves),
+            instances=int(on_considered.sum()),
+            deviations=self.result.spreads,
+        )
 
     def notes(self) -> Iterator[str]:
         """Why these moves, and why not more."""

@@ -4,7 +4,7 @@
 import numpy as np
 
 from tests.worlds import host_row, instance_row, world
-from watcher.core.answers import consolidated, hosts_of, kinds, migrations
+from watcher.core.answers import balanced, consolidated, hosts_of, kinds, migrations
 from watcher.core.placement import Move
 
 
@@ -44,3 +44,12 @@ def test_the_gap_of_a_consolidation_is_to_what_must_stay_in_use() -> None:
     assert told["hosts_in_use_after"] == 5
     empty = consolidated(usable=1, released=0, moves=0, in_use=(0, 0, 0))
     assert empty["gap_to_lower_bound_percent"] == 0.0
+
+
+def test_the_gap_of_a_balancing_is_what_is_left_above_the_bound() -> None:
+    told = balanced(moves=3, instances=9, deviations=(0.5, 0.25, 0.125))
+    assert told["standard_deviation_before_audit"] == 0.5
+    assert told["standard_deviation_lower_bound"] == 0.125
+    assert told["gap_to_standard_deviation_lower_bound"] == 0.125
+    exact = balanced(moves=0, instances=9, deviations=(0.1, 0.1, 0.1 + 1e-12))
+    assert exact["gap_to_standard_deviation_lower_bound"] == 0.0

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.solvers.bounds import Shares, best_count, hosts_in_use, lowest_deviation
+from tests.worlds import instance_row, world
+from watcher.core.placement import Placement
+from watcher.solvers.bounds import (
+    Shares,
+    best_count,
+    hosts_in_use,
+    lowest_deviation,
+    lowest_deviations,
+)
 
 NONE = np.zeros(4, dtype=np.bool_)
 
@@ -134,3 +142,14 @@ def test_no_sharing_out_is_below_the_bound(
         fixed + kept + given_away, capacity, out=np.zeros(len(parts)), where=capacity > 0
     )
     assert bound <= loads.std() + 1e-9
+
+
+def test_of_a_placement_what_may_not_be_moved_is_fixed() -> None:
+    built = world().host("c1").runs("stays", vcpus=8).runs("goes", vcpus=2)
+    cluster = built.host("c2").host("c3", enabled=False).unplaced("new").cluster()
+    movable = np.ones(len(cluster.instances), dtype=np.bool_)
+    hosts, placement = cluster.hosts.usable, Placement(cluster)
+    assert lowest_deviations(placement, (0,), hosts, hosts, movable).tolist() == [0.0]
+    movable[instance_row(cluster, "stays")] = False
+    found = lowest_deviations(placement, (0, 1), hosts, hosts, movable)
+    assert found.tolist() == pytest.approx([np.std([1.0, 0.25]), 0.0], abs=2e-6)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Levelling what is allocated."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ def test_half_of_what_is_allocated_goes_to_the_empty_host() -> None:
         "instances_count": 8,
         "standard_deviation_before_audit": 0.5,
         "standard_deviation_after_audit": 0.0,
+        "standard_deviation_lower_bound": 0.0,
+        "gap_to_standard_deviation_lower_bound": 0.0,
         "fullest_host_percent_before": 100.0,
         "fullest_host_percent_after": 50.0,
     }
@@ -78,7 +81,7 @@ def test_moves_that_were_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 
     def short(*given: Any) -> Any:
         found = real(*given)
-        return levelling.Levelled(found.placement, found.moves[:-1], 1)
+        return replace(found, moves=found.moves[:-1], blocked=1)
 
     monkeypatch.setattr("watcher.strategies.allocation_balance.levelled", short)
     assert solve(crowded(8).cluster()).notes[-1].startswith("1 moves were left out")

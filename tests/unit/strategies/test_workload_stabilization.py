@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Levelling measured loads."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,8 @@ def test_instances_move_until_the_spread_is_at_the_threshold() -> None:
         "instances_count": 8,
         "standard_deviation_before_audit": 0.5,
         "standard_deviation_after_audit": 0.0,
+        "standard_deviation_lower_bound": 0.0,
+        "gap_to_standard_deviation_lower_bound": 0.0,
     }
     wide = solve(crowded().cluster(), thresholds={CPU: 0.3})
     assert len(moves(wide)) == 2
@@ -149,7 +152,7 @@ def test_moves_that_were_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 
     def short(*given: Any) -> Any:
         found = real(*given)
-        return levelling.Levelled(found.placement, found.moves[:-1], 1)
+        return replace(found, moves=found.moves[:-1], blocked=1)
 
     monkeypatch.setattr("watcher.strategies.workload_stabilization.levelled", short)
     assert solve(crowded().cluster()).notes[-1].startswith("1 moves were left out")
