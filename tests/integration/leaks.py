@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Searches what daemons logged for what nobody may read there.
+"""Searches what daemons logged for what nobody may read there, and for what nobody foresaw.
 
 ``daemons.running`` does it at the end of every test module that runs them, whatever was tested.
 """
@@ -15,6 +15,7 @@ from tests.cloud.settings import PASSWORD
 FORBIDDEN = {
     "a token": re.compile(r"gAAAA[\w-]{40,}"),
     "SQL": re.compile(r"\b(SELECT .+ FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b"),
+    "a traceback": re.compile(r"\bTraceback \("),
 }
 SHOWN = 5
 
@@ -25,7 +26,7 @@ def within(*urls: str) -> set[str]:
 
 
 def search(folder: pathlib.Path, passwords: set[str]) -> None:
-    """Fail if a log in this folder holds a password, a token or SQL.
+    """Fail if a log in this folder holds a password, a token, SQL or a traceback.
 
     A file that the test itself wrote (watcher.conf) is no log.
     """
