@@ -267,4 +267,5 @@ class PlanRun:
         if failure is not None:
             LOG.error("action plan %s could not be ended: %s", self.uuid, failure)
         else:
-            self._announcer.job("action_plan.execution", self._plan, phase="error", fault=error)
+            job = "action_plan.cancel" if self._steps.cancelled else "action_plan.execution"
+            self._announcer.job(job, self._plan, phase="error", fault=error)

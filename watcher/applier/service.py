@@ -140,7 +140,7 @@ class ApplierService:
         self._pool = ThreadPoolExecutor(settings.workers, "plan")
         self._shutdown_timeout_s: float = settings.shutdown_timeout
         self._server = bus.serve(settings.conductor_topic, self._host, Endpoint(self))
-        self._heartbeat = Heartbeat(conf, database, NAME)
+        self._heartbeat = Heartbeat(conf, database, NAME, announcer.service)
         self._lock = Lock()
         self._running: dict[str, PlanRun] = {}
         self._callers: dict[str, Mapping[str, Any]] = {}

@@ -358,6 +358,7 @@ class Steps:
         _, failure = attempt(handler.abort)
         if failure is not None:
             LOG.warning("action %s goes on: %s", action.uuid, words(failure))
+            self._announcer.job("action.cancel", action, phase="error", fault=failure)
 
     @property
     def cancelled(self) -> bool:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The row by which a daemon says that it is alive."""
+"""The row by which a daemon says that it is alive, and what the rows of others say."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Literal
 
 from oslo_config import cfg
 from sqlalchemy.orm import Session
@@ -17,19 +18,71 @@ from watcher.db.models import Service
 
 LOG = logging.getLogger(__name__)
 
+Status = Literal["ACTIVE", "FAILED"]
+Tell = Callable[[Service, Status, Status], None]
+"""Told of a service, its status before and now."""
+
+WATCHERS = ("watcher-decision-engine", "watcher-applier")
+"""The daemons that look after the others."""
+
+
+def status(row: Service, now: datetime, down_s: float) -> Status:
+    """Whether the last sign of life is recent enough, by the database's clock."""
+    seen = row.last_seen_up or row.updated_at or row.created_at
+    return "FAILED" if (now - seen).total_seconds() > down_s else "ACTIVE"
+
+
+class Neighbours:
+    """What became of the daemons between two looks, for the one of us whose turn it is to tell.
+
+    That is the daemon with the lowest row that was alive at both looks, so nobody is elected: all
+    look, and each knows by itself. ``down_s`` is how long a daemon may be silent.
+    """
+
+    def __init__(self, name: str, host: str, down_s: float) -> None:
+        self._me = (name, host)
+        self._down_s = down_s
+        self._before: dict[int, Status] = {}
+        self._looked_s = 0.0
+
+    def look(self, session: Session) -> list[tuple[Service, Status, Status]]:
+        """The services that came or went since the last look, if it is on us to tell."""
+        now, rows = clock.now(session), store.every(session, Service)
+        found = {row.id: status(row, now, self._down_s) for row in rows}
+        before, self._before = self._before, found
+        slept_s, self._looked_s = time.monotonic() - self._looked_s, time.monotonic()
+        if slept_s > self._down_s:
+            return []  # we were frozen, or are new: others have told
+        steady = [
+            (row.id, (row.name, row.host))
+            for row in rows
+            if row.name in WATCHERS and before.get(row.id) == found[row.id] == "ACTIVE"
+        ]
+        if not steady or min(steady)[1] != self._me:
+            return []
+        return [
+            (row, before[row.id], found[row.id])
+            for row in rows
+            if row.id in before and before[row.id] != found[row.id]
+        ]
+
 
 class Heartbeat:
     """Writes ``last_seen_up`` of a service on this host, every ``periodic_interval`` seconds.
 
     It is a moment by the database's clock. A database that does not answer is said once, and once
-    when it is back.
+    when it is back. ``tell`` is told of other daemons that came or went.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, database: Database, name: str) -> None:
+    def __init__(
+        self, conf: cfg.ConfigOpts, database: Database, name: str, tell: Tell | None = None
+    ) -> None:
         self._conf = conf
         self._database = database
         self._name = name
         self._host = conf.host
+        self._tell = tell
+        self._neighbours = Neighbours(name, conf.host, conf.service_down_time)
         self._stop = threading.Event()
         self._down = False
         self._thread = threading.Thread(target=self._run, name=f"heartbeat {name}", daemon=True)
@@ -55,10 +108,21 @@ class Heartbeat:
                 return
             store.add(session, Service(name=self._name, host=self._host, last_seen_up=now))
 
+    def look(self) -> None:
+        """Tell of the daemons that came or went since the last look, if it is on us."""
+        if self._tell is None:
+            return
+        with self._database.reading() as session:
+            changed = self._neighbours.look(session)
+        for row, before, now in changed:
+            LOG.info("%s on %s is %s", row.name, row.host, now)
+            self._tell(row, before, now)
+
     def _run(self) -> None:
         while not self._stop.wait(self._conf.periodic_interval):
             try:
                 self.beat()
+                self.look()
             except LostRace:
                 LOG.debug("another process of %s on %s beats as well", self._name, self._host)
             except Exception as error:  # the edge: a daemon without heartbeats loses its work

@@ -115,7 +115,7 @@ class DecisionEngineService:
         self._questions = Questions(database, self._snapshots, sources)
         self._workers = ThreadPoolExecutor(self._settings.max_audit_workers, "audit")
         self._server = bus.serve(self._settings.conductor_topic, self._host, Endpoint(self))
-        self._heartbeat = Heartbeat(conf, database, NAME)
+        self._heartbeat = Heartbeat(conf, database, NAME, announcer.service)
         self._due = DueLoop(conf, database, self._stopped, NAME, self._host, self._found)
 
     def start(self) -> None:

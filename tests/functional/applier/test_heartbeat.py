@@ -2,9 +2,12 @@
 """The row by which a daemon says that it is alive, on a real database."""
 
 import logging
+import time
+from datetime import timedelta
 
 import pytest
 from oslo_db.exception import DBError
+from oslo_utils import timeutils
 from sqlalchemy import text
 
 from tests.functional.applier.conftest import Lab
@@ -82,3 +85,88 @@ def test_it_goes_on_after_what_nobody_foresaw(
 def hide(lab: Lab, name: str, other: str) -> None:
     with lab.database.writing() as session:
         session.execute(text(f"ALTER TABLE {name} RENAME TO {other}"))
+
+
+class Daemon:
+    """A daemon that beats and looks when a test says so, and keeps what it tells."""
+
+    def __init__(self, lab: Lab, name: str, host: str) -> None:
+        lab.conf.set_override("host", host)
+        self.told: list[tuple[str, str, str]] = []
+        self._heartbeat = Heartbeat(lab.conf, lab.database, name, self._tell)
+        lab.conf.clear_override("host")
+
+    def _tell(self, row: Service, before: str, now: str) -> None:
+        self.told.append((row.host, before, now))
+
+    def beat(self) -> None:
+        self._heartbeat.beat()
+        self._heartbeat.look()
+
+    def look(self) -> list[tuple[str, str, str]]:
+        self.told.clear()
+        self._heartbeat.look()
+        return self.told
+
+
+def silence(lab: Lab, host: str) -> None:
+    with lab.database.writing() as session:
+        (row,) = store.every(session, Service, Service.host == host)
+        long_ago = timeutils.utcnow() - timedelta(hours=1)
+        store.change(session, row, last_seen_up=long_ago)
+
+
+def test_one_daemon_tells_of_another_that_goes_and_comes_back(lab: Lab) -> None:
+    engine = Daemon(lab, "watcher-decision-engine", "h1")
+    applier = Daemon(lab, "watcher-applier", "h2")
+    other = Daemon(lab, "watcher-applier", "h3")
+    everyone = [engine, applier, other]
+    for one in (*everyone, *everyone):
+        one.beat()
+    assert [one.told for one in everyone] == [[], [], []]
+    silence(lab, "h3")
+    assert [list(one.look()) for one in everyone[:2]] == [[("h3", "ACTIVE", "FAILED")], []]
+    other.beat()
+    assert [list(one.look()) for one in everyone[:2]] == [[("h3", "FAILED", "ACTIVE")], []]
+    assert [list(one.look()) for one in everyone] == [[], [], []]
+
+
+def test_when_the_one_that_tells_goes_the_next_tells_it_and_its_return(lab: Lab) -> None:
+    engine = Daemon(lab, "watcher-decision-engine", "h1")
+    applier = Daemon(lab, "watcher-applier", "h2")
+    for one in (engine, applier, engine, applier):
+        one.beat()
+    silence(lab, "h1")
+    assert applier.look() == [("h1", "ACTIVE", "FAILED")]
+    again = Daemon(lab, "watcher-decision-engine", "h1")
+    again.beat()
+    assert applier.look() == [("h1", "FAILED", "ACTIVE")]
+    assert again.look() == []
+
+
+def test_a_daemon_that_was_frozen_tells_nothing_old(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Daemon(lab, "watcher-decision-engine", "h1")
+    applier = Daemon(lab, "watcher-applier", "h2")
+    for one in (engine, applier, engine):
+        one.beat()
+    silence(lab, "h2")
+    awake_s = time.monotonic() + 1000
+    monkeypatch.setattr("watcher.db.heartbeat.time.monotonic", lambda: awake_s)
+    assert engine.look() == []
+    assert engine.look() == []
+
+
+def test_a_daemon_that_is_dead_is_announced(lab: Lab) -> None:
+    lab.conf.set_override("periodic_interval", 1)
+    Heartbeat(lab.conf, lab.database, "watcher-decision-engine").beat()
+    heartbeat = Heartbeat(lab.conf, lab.database, "watcher-applier", lab.announcer.service)
+    heartbeat.beat()
+    for _ in range(2):
+        heartbeat.look()
+    with lab.database.writing() as session:
+        (row,) = store.every(session, Service, Service.name == "watcher-decision-engine")
+        store.change(session, row, last_seen_up=timeutils.utcnow() - timedelta(hours=1))
+    heartbeat.look()
+    assert lab.heard.count("service.update") == 1

@@ -262,6 +262,23 @@ def test_a_cancel_breaks_off_a_live_migration_only_if_told_to(lab: Lab, abort: b
     assert lab.heard.count("action.cancel.end") == int(abort)
 
 
+def test_a_live_migration_that_cannot_be_broken_off_goes_on_and_is_told(lab: Lab) -> None:
+    server = lab.server()
+    source, to = server.host, lab.roomy(server)
+    lab.applier(abort_on_cancel=True)
+    lab.simulator.faults.move("stuck", server=server.uuid)
+    lab.simulator.faults.add(
+        service="compute", method="DELETE", path="/migrations/", status=409, times=None
+    )
+    uuid = lab.plan(migrate(server.uuid, source, to))
+    lab.until(lambda: [one.status for one in lab.simulator.world.migrations] == ["running"])
+    cancel(lab, uuid)
+    lab.until(lambda: "action.cancel.error" in lab.heard)
+    migrations.force_complete(lab.simulator.cloud, lab.simulator.world.migrations[0])
+    lab.ended(uuid)
+    assert server.host == to
+
+
 def cancel(lab: Lab, uuid: str) -> None:
     """As the API does it."""
     with lab.database.writing() as session:

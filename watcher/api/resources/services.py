@@ -8,6 +8,7 @@ from watcher.api import paging, types
 from watcher.api.expose import Call, expose
 from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.db import clock, models
+from watcher.db.heartbeat import status
 
 
 class ServiceView(Stamped):
@@ -24,9 +25,7 @@ def _judge(call: Call, rows: Sequence[models.Service]) -> None:
     """Say of each daemon whether its last sign of life is recent enough."""
     now = clock.now(call.session)
     for row in rows:
-        seen = row.last_seen_up or row.updated_at or row.created_at
-        late = (now - seen).total_seconds() > call.api.conf.service_down_time
-        row.status = "FAILED" if late else "ACTIVE"  # type: ignore[attr-defined]
+        row.status = status(row, now, call.api.conf.service_down_time)  # type: ignore[attr-defined]
 
 
 SERVICES = Resource(
