@@ -6,6 +6,7 @@ whether it counts as using all it was given is for the strategy to say. ``nan`` 
 0 is 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,11 +84,16 @@ class Use:
         """
         return Load(name, self.known, self.total * limit_percent / 100.0, self.beyond)
 
-    def cautious_load(self, name: str, limit_percent: float = 100.0) -> Load:
-        """The same, but who is not measured uses all it was given, wherever it goes."""
+    def cautious_load(
+        self, name: str, limit_percent: float = 100.0, least: Floats | float = 0.0
+    ) -> Load:
+        """The same, but who is not measured uses all it was given, wherever it goes.
+
+        ``least`` is what a host uses of its own in any case.
+        """
         demand = np.where(self.unmeasured, self.given, self.known)
         # On a host with such an instance the rest may be its own: it is not counted twice.
-        beyond = np.where(self.blind, 0.0, self.beyond)
+        beyond = np.maximum(np.where(self.blind, 0.0, self.beyond), least)
         return Load(name, demand, self.total * limit_percent / 100.0, beyond)
 
 
@@ -110,6 +116,37 @@ def ram_use(
     total = cluster.hosts.total[:, MEMORY_MB].astype(np.float64)
     of_hosts = _of_hosts(cluster, metrics, hosts) / 1024.0
     return _use(cluster, answered(cluster, metrics, instances), given, (total, of_hosts))
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A use, and the load with a limit that it counts as."""
+
+    use: Use
+    load: Load
+
+
+def measured_use(
+    cluster: Cluster,
+    metrics: Metrics,
+    queries: Sequence[Query],
+    limits_percent: tuple[float, float],
+) -> list[Measured]:
+    """CPU, and memory when any instance's use of it is measured, as cautious loads.
+
+    ``queries`` are those of instances' CPU and memory use, then of the hosts' own; the limits are
+    on CPU and memory, in percent of what a host physically has. What is reserved of a host's
+    memory counts as used by the host.
+    """
+    of_cpu, of_ram, of_host_cpu, of_host_ram = queries
+    cpu_limit, ram_limit = limits_percent
+    cpu = cpu_use(cluster, metrics, of_cpu, of_host_cpu)
+    found = [Measured(cpu, cpu.cautious_load("cpu load", cpu_limit))]
+    if not np.isnan(answered(cluster, metrics, of_ram)).all():
+        ram = ram_use(cluster, metrics, of_ram, of_host_ram)
+        reserved = cluster.hosts.reserved[:, MEMORY_MB].astype(np.float64)
+        found.append(Measured(ram, ram.cautious_load("memory load", ram_limit, reserved)))
+    return found
 
 
 def _of_hosts(cluster: Cluster, metrics: Metrics, query: Query | None) -> Floats:

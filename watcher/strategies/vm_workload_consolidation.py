@@ -11,7 +11,7 @@ import numpy as np
 from watcher.core.answers import kinds, migrations
 from watcher.core.cluster import DISK_GB, Bools, Cluster, Ints
 from watcher.core.constraints import Constraints, movable
-from watcher.core.measured import Measured, measured_use
+from watcher.core.loads import Measured, measured_use
 from watcher.core.metrics import Metric, Metrics, Query
 from watcher.core.parameters import param
 from watcher.core.placement import Move, Placement
@@ -158,7 +158,7 @@ class _Case:
         over = np.zeros(len(self.hosts), dtype=np.bool_)
         for one in self.measured:
             carried = np.bincount(
-                self.placement.host[placed], one.known[placed], minlength=len(self.hosts)
+                self.placement.host[placed], one.use.known[placed], minlength=len(self.hosts)
             )
             over |= carried + one.load.overhead > one.load.limit + 1e-6
         return over & self.hosts.usable
@@ -218,7 +218,7 @@ class _Case:
             self.movable,
             usable | self.enabled,
             self.spare & ~self.enabled,
-            np.column_stack([one.known for one in self.measured]),
+            np.column_stack([one.use.known for one in self.measured]),
             max_moves=self._moves_left(),
         )
         return bool((start != self.placement.host).any())
@@ -363,9 +363,10 @@ class _Case:
             yield f"{int(self._reopened.sum())} hosts disabled by Watcher are enabled again"
         yield from self._why_not_more()
         for one in self.measured:
-            if one.unmeasured:
+            unmeasured = int(one.use.unmeasured.sum())
+            if unmeasured:
                 yield (
-                    f"{one.load.name}: {one.unmeasured} running instances have no measurement and"
+                    f"{one.load.name}: {unmeasured} running instances have no measurement and"
                     " count as using all they were given"
                 )
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.plans import measured
 from tests.worlds import host_row, instance_row, world
-from watcher.core.loads import Aggregation, answered, cpu_use, ram_use
+from watcher.core.loads import Aggregation, answered, cpu_use, measured_use, ram_use
 from watcher.core.metrics import Aggregate, Metric, Metrics, Query
 
 CPU, HOST_CPU = Query(Metric.INSTANCE_CPU_USAGE), Query(Metric.HOST_CPU_USAGE)
@@ -76,3 +76,16 @@ def test_the_former_name_of_the_aggregate_of_hosts_wins() -> None:
     method = Aggregation(instance="max", compute_node="min")
     assert (method.of_instances, method.of_hosts) == (Aggregate.MAX, Aggregate.MIN)
     assert Aggregation(compute_node="min", node="max").of_hosts is Aggregate.MAX
+
+
+def test_cpu_is_told_in_threads_and_memory_in_mib_when_it_is_measured() -> None:
+    cluster = world().host("c1", memory_mb_reserved=512).runs("a", vcpus=4).cluster()
+    names = ("instance_cpu_usage", "instance_ram_usage", "host_cpu_usage", "host_ram_usage")
+    queries = [Query(Metric.named(name), 300) for name in names]
+    use = {queries[0]: np.array([50.0]), queries[2]: np.array([50.0])}
+    (cpu,) = measured_use(cluster, Metrics(use), queries, (80.0, 100.0))
+    assert (cpu.load.demand[0], cpu.load.limit[0], cpu.load.overhead[0]) == (2.0, 6.4, 2.0)
+    use[queries[1]], use[queries[3]] = np.array([256.0]), np.array([1024.0 * 1024])
+    _, ram = measured_use(cluster, Metrics(use), queries, (80.0, 50.0))
+    assert (ram.load.demand[0], ram.load.limit[0], ram.load.overhead[0]) == (256.0, 8192.0, 768.0)
+    assert measured_use(cluster, Metrics({}), queries, (80.0, 50.0))[0].use.unmeasured.all()
