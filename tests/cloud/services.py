@@ -72,17 +72,20 @@ def service(name: str) -> Service:
 
 
 def _assign_ports(found: Service) -> None:
-    """Keep the ports of last time, unless somebody else has taken one since."""
+    """Keep the ports of last time but those that somebody else has taken since.
+
+    The others stay: the cloud has RabbitMQ's in its configuration, and a port mapper that a
+    rabbitmqctl started for itself while the broker was away must not change it.
+    """
     path = HOME / "ports.json"
     known = _read(path)
     taken = {port for ports in known.values() for port in ports.values()}
     ports = known.get(found.name, {})
-    if not ports or any(listening(port) for port in ports.values()):
-        ports = {}
-        for name in found.port_names:
+    for name in found.port_names:
+        if name not in ports or listening(ports[name]):
             ports[name] = free_port(taken)
             taken.add(ports[name])
-        path.write_text(json.dumps({**known, found.name: ports}, indent=1), encoding="utf-8")
+    path.write_text(json.dumps({**known, found.name: ports}, indent=1), encoding="utf-8")
     found.ports = ports
 
 

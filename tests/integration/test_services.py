@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pathlib
+import socket
 import sys
 from typing import Any
 
@@ -11,6 +13,7 @@ import requests
 import sqlalchemy
 from kombu.connection import Connection
 
+from tests.cloud import services
 from tests.integration.backends import Influx
 from tests.integration.conftest import Broker
 from tests.integration.runner import Runner
@@ -85,3 +88,16 @@ def test_a_command_that_ends_too_early_shows_its_log(runner: Runner) -> None:
     running = runner.start("brief", [sys.executable, "-c", "print('oh no')"])
     with pytest.raises(AssertionError, match="ended with 0\noh no"):
         running.wait_for_log("ready", timeout_s=10)
+
+
+def test_a_service_keeps_its_ports_but_one_that_somebody_took(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rabbitmqctl that finds no port mapper starts one, while RabbitMQ is away."""
+    monkeypatch.setattr(services, "HOME", tmp_path)
+    first = dict(services.reserve("rabbitmq").ports)
+    assert services.reserve("rabbitmq").ports == first
+    with socket.create_server(("127.0.0.1", first["epmd"])):
+        then = services.reserve("rabbitmq").ports
+    assert then == {**first, "epmd": then["epmd"]}
+    assert then["epmd"] != first["epmd"]
