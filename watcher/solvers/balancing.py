@@ -5,7 +5,8 @@ The load of a host is relative: what its instances use over what the host has, s
 compare. A move is judged by the busier of its two hosts, before and after; among those that gain
 enough, the one that lowers the spread (the sum of squares) most is made. Destinations are looked
 at from the least loaded on, a block at a time, so a step costs the instances of one host times a
-few dozen hosts, however large the cloud.
+few dozen hosts, however large the cloud. Where no single move is left, instances are exchanged
+with those of the least loaded hosts (``swapping``).
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 from watcher.core.cluster import Bools, Floats, Ints
 from watcher.core.constraints import Constraints
 from watcher.core.placement import Placement
+from watcher.solvers.swapping import PARTNERS, PRICE, exchange
 
 _BLOCK = 64
 _LOAD = 3
@@ -50,7 +52,8 @@ def loads(placement: Placement) -> Floats:
 
 
 def balance(constraints: Constraints, movable: Bools, sources: Bools, rules: Rules) -> list[int]:
-    """Move instances until no source at or above the threshold has a move that gains enough.
+    """Move instances until no source at or above the threshold has a move that gains enough, nor
+    an exchange of two instances that gains what two moves must.
 
     Changes ``constraints.placement``, whose first load is the one to balance; only
     ``constraints.targets`` take instances. Returns the moved instances in the order of the moves.
@@ -58,23 +61,25 @@ def balance(constraints: Constraints, movable: Bools, sources: Bools, rules: Rul
     state = _State(constraints, movable)
     moved: list[int] = []
     stuck = np.zeros(len(sources), dtype=np.bool_)
-    progress = False
+    progress = swapping = False
     while rules.max_moves is None or len(set(moved)) < rules.max_moves:
         open_to = sources & ~stuck & (state.load >= rules.threshold)
         if not open_to.any():
-            if not progress:
+            if not progress and swapping:
                 break
-            # What was stuck may have found room since: another look at all of them.
-            stuck[:] = False
-            progress = False
+            # What was stuck may have found room since: another look at all of them, at last with
+            # exchanges as well.
+            swapping |= not progress
+            stuck[:] = progress = False
             continue
         source = int(np.argmax(np.where(open_to, state.load, -1.0)))
-        row = state.best_move(source, rules.gain)
-        if row is None:
-            stuck[source] = True
-        else:
-            moved.append(row)
-            progress = True
+        made = state.best_move(source, rules.gain)
+        left = rules.max_moves is None or len(set(moved)) + 1 < rules.max_moves
+        if not made and swapping and left:
+            made = state.best_swap(source, PRICE * rules.gain)
+        stuck[source] = not made
+        progress |= bool(made)
+        moved += made
     return moved
 
 
@@ -89,27 +94,61 @@ class _State:
         # A host without capacity is infinitely far from taking anything.
         usable = self.limit > 0
         self._inverse = np.where(usable, 1.0 / np.where(usable, self.limit, 1.0), np.inf)
+        self._takers = np.flatnonzero(constraints.targets & usable)
         placed = movable & (self.placement.host >= 0)
         self._on: dict[int, set[int]] = {}
         for row in np.flatnonzero(placed):
             self._on.setdefault(int(self.placement.host[row]), set()).add(int(row))
 
-    def best_move(self, source: int, gain: float) -> int | None:
-        """Make the best move off this host and return its instance; None when none gains."""
+    def best_move(self, source: int, gain: float) -> tuple[int, ...]:
+        """Make the best move off this host and return its instance; nothing when none gains."""
         rows = np.array(sorted(self._on.get(source, ())), dtype=np.int64)
         demand = self.placement.demand[rows, _LOAD]
         share = demand * self._inverse[source]
         rows = rows[(demand > 0) & (share >= gain)]
         if not rows.size:
-            return None
+            return ()
         least = self.placement.demand[rows, _LOAD].min()
         colder = self.load + least * self._inverse <= self.load[source] - gain
         for hosts in self._coldest(np.flatnonzero(self.constraints.targets & colder)):
             found = self._best_in(source, rows, hosts, gain)
             if found is not None:
-                self._move(*found)
-                return found[0]
-        return None
+                row, host = found
+                self.placement.move(row, host)
+                self._follow(row, source)
+                return (row,)
+        return ()
+
+    def best_swap(self, source: int, gain: float) -> tuple[int, ...]:
+        """Exchange an instance of this host for one of the least loaded ones, if that gains."""
+        takers = self._takers
+        if not takers.size or not self.constraints.targets[source]:
+            return ()
+        # No exchange does more than to make the two hosts equal.
+        apart = self.load[source] - self.load[takers]
+        if apart.max() < gain:
+            return ()
+        part = self.limit[takers] / (self.limit[takers] + self.limit[source])
+        hosts = next(self._coldest(takers[apart * part >= gain]), takers[:0])[:PARTNERS]
+        here = np.array(sorted(self._on.get(source, ())), dtype=np.int64)
+        there = np.array(
+            sorted(row for host in hosts for row in self._on.get(int(host), ())), dtype=np.int64
+        )
+        if not here.size or not there.size:
+            return ()
+        demand, homes = self.placement.demand[:, _LOAD], self.placement.host[there]
+        less = demand[here][:, None] - demand[there][None, :]
+        before, below = self.load[source], self.load[homes]
+        after, then = before - less / self.limit[source], below + less / self.limit[homes]
+        falls = before**2 + below**2 - after**2 - then**2
+        gains = (before - np.maximum(after, then) >= gain) & (falls > 0)
+        found = exchange(self.constraints, here, there, np.where(gains, falls, -np.inf))
+        if found is None:
+            return ()
+        one, other = found
+        self._follow(other, int(self.placement.host[one]))
+        self._follow(one, source)
+        return found
 
     def _coldest(self, hosts: Ints) -> Iterator[Ints]:
         """These hosts in blocks, the least loaded first; mostly only the first is looked at."""
@@ -151,9 +190,9 @@ class _State:
         room: Bools = ((demand <= free) | (demand == 0)).all(axis=2)
         return room
 
-    def _move(self, row: int, host: int) -> None:
-        source = int(self.placement.host[row])
-        self.placement.move(row, host)
+    def _follow(self, row: int, source: int) -> None:
+        """An instance has moved from there to where it is now."""
+        host = int(self.placement.host[row])
         self._on[source].discard(row)
         self._on.setdefault(host, set()).add(row)
         for changed in (source, host):

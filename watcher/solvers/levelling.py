@@ -5,8 +5,9 @@ A host's load is relative: what is used of what it has, per dimension. A host th
 mean in any dimension gives the instance, to the host, that lower the sum most, if that is worth a
 move; what a move changes of a variance is exact, the mean of unequal hosts included. Targets are
 looked at from the least loaded on, a block at a time, so a step costs the instances of one host
-times a few dozen hosts, and one that finds nothing all hosts. Every step lowers the sum by a fixed
-amount at least, so it ends.
+times a few dozen hosts, and one that finds nothing all hosts. Where no single move is left,
+instances are exchanged with those of the least loaded hosts (``swapping``). Every step lowers the
+sum by a fixed amount at least, so it ends.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from watcher.core.constraints import Constraints
 from watcher.core.placement import Load, Move, Placement
 from watcher.solvers.bounds import lowest_deviations
 from watcher.solvers.sequencing import sequence
+from watcher.solvers.swapping import PARTNERS, PRICE, exchange
 
 _BLOCK = 64
 _LEAST = 1e-9
@@ -68,7 +70,7 @@ def relative(placement: Placement, columns: tuple[int, ...]) -> Floats:
 
 
 def level(constraints: Constraints, movable: Bools, levels: Levels) -> list[int]:
-    """Move instances until every dimension is level or no move is worth it.
+    """Move instances until every dimension is level or no move nor exchange is worth it.
 
     Changes the placement of ``constraints``, whose targets take instances. Returns the moved
     instances in the order of the moves.
@@ -76,28 +78,29 @@ def level(constraints: Constraints, movable: Bools, levels: Levels) -> list[int]
     state = _State(constraints, movable, levels)
     moved: list[int] = []
     stuck = np.zeros(len(levels.hosts), dtype=np.bool_)
-    progress = False
+    progress = swapping = False
     while not state.is_level() and not _enough(moved, levels.max_moves):
         excess = np.where(levels.hosts & ~stuck, state.excess(), 0.0)
         source = int(np.argmax(excess)) if excess.size else 0
         if not excess.size or excess[source] <= 0:
-            if not progress:
+            if not progress and swapping:
                 break
-            # What was stuck may have found room since: another look at all of them.
-            stuck[:] = False
-            progress = False
+            # What was stuck may have found room since: another look at all of them, at last with
+            # exchanges as well.
+            swapping |= not progress
+            stuck[:] = progress = False
             continue
-        row = state.best_move(source)
-        if row is None:
-            stuck[source] = True
-        else:
-            moved.append(row)
-            progress = True
+        made = state.best_move(source)
+        if not made and swapping and not _enough(moved, levels.max_moves, 1):
+            made = state.best_swap(source)
+        stuck[source] = not made
+        progress |= bool(made)
+        moved += made
     return moved
 
 
-def _enough(moved: list[int], most: int | None) -> bool:
-    return most is not None and len(set(moved)) >= most
+def _enough(moved: list[int], most: int | None, more: int = 0) -> bool:
+    return most is not None and len(set(moved)) + more >= most
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,20 +174,45 @@ class _State:
         above: Floats = np.maximum(self.load - self.mean, 0.0) @ self.weights
         return np.round(above, 9)
 
-    def best_move(self, source: int) -> int | None:
-        """Make the best move off this host and return its instance; None when none is worth it."""
+    def best_move(self, source: int) -> tuple[int, ...]:
+        """Make the best move off this host; its instance, or nothing when none is worth it."""
         rows = np.array(sorted(self._on.get(source, ())), dtype=np.int64)
         if not rows.size or not self.able[source]:
-            return None
+            return ()
         for hosts in self._coldest(source):
-            falls = self._falls(source, rows, hosts)
+            falls = self._falls(source, hosts, self.placement.demand[rows][:, None, :])
             if not (falls >= self.least).any():
-                return None  # those to come are more loaded still
+                return ()  # those to come are more loaded still
             found = self._best_of(rows, hosts, falls)
             if found is not None:
-                self._move(*found)
-                return found[0]
-        return None
+                row, host = found
+                self.placement.move(row, host)
+                self._follow(row, source)
+                self._sum_up()
+                return (row,)
+        return ()
+
+    def best_swap(self, source: int) -> tuple[int, ...]:
+        """Exchange an instance of this host for one of the coldest, if it is worth it."""
+        hosts = next(self._coldest(source), self.chosen[:0])[:PARTNERS]
+        here = np.array(sorted(self._on.get(source, ())), dtype=np.int64)
+        there = np.array(
+            sorted(row for host in hosts for row in self._on.get(int(host), ())), dtype=np.int64
+        )
+        if not here.size or not there.size or not self.able[source]:
+            return ()
+        demand = self.placement.demand
+        less = demand[here][:, None, :] - demand[there][None, :, :]
+        falls = self._falls(source, self.placement.host[there], less)
+        worth = np.where(falls >= PRICE * self.least, np.round(falls, 12), -np.inf)
+        found = exchange(self.constraints, here, there, worth)
+        if found is None:
+            return ()
+        one, other = found
+        self._follow(other, int(self.placement.host[one]))
+        self._follow(one, source)
+        self._sum_up()
+        return found
 
     def _coldest(self, source: int) -> Iterator[Ints]:
         """The targets in blocks, the least loaded first; mostly only the first is looked at."""
@@ -214,13 +242,16 @@ class _State:
             worth[index] = -np.inf
         return None
 
-    def _falls(self, source: int, rows: Ints, hosts: Ints) -> Floats:
-        """instances x hosts: by how much a move lowers the weighted sum of squared deviations."""
-        falls = np.zeros((len(rows), len(hosts)))
+    def _falls(self, source: int, hosts: Ints, amounts: Floats) -> Floats:
+        """instances x hosts: by how much the weighted sum of squared deviations falls.
+
+        When so much goes from the source to each host: instances x hosts (or 1) x dimensions.
+        """
+        falls = np.zeros((len(amounts), len(hosts)))
         for number, column in enumerate(self.columns):
-            demand = self.placement.demand[rows, column][:, None]
-            less = demand / self.limit[source, number]
-            more = demand / self.limit[hosts, number][None, :]
+            amount = amounts[:, :, column]
+            less = amount / self.limit[source, number]
+            more = amount / self.limit[hosts, number][None, :]
             here, there = self.load[source, number], self.load[hosts, number][None, :]
             squares = less * (2 * here - less) - more * (2 * there + more)
             grown = more - less
@@ -230,11 +261,10 @@ class _State:
             )
         return falls
 
-    def _move(self, row: int, host: int) -> None:
-        source = int(self.placement.host[row])
-        self.placement.move(row, host)
+    def _follow(self, row: int, source: int) -> None:
+        """An instance has moved from there to where it is now."""
+        host = int(self.placement.host[row])
         self._on[source].discard(row)
         self._on.setdefault(host, set()).add(row)
         changed = [source, host]
         self.load[changed] = self.placement.used[changed][:, self.columns] / self.limit[changed]
-        self._sum_up()

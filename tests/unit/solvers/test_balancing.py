@@ -117,3 +117,25 @@ def test_a_small_host_is_not_filled_to_relieve_a_large_one_a_little() -> None:
     limit[[host_row(cluster, "large"), host_row(cluster, "small")]] = 16.0, 0.9
     placement = Placement(cluster, [Load("cpu", demand, limit, np.zeros(2))])
     assert not run(placement)
+
+
+def test_where_no_single_move_fits_two_instances_are_exchanged() -> None:
+    built = world().host("busy").runs("a", memory_mb=4096).runs("b", memory_mb=4096)
+    built.host("idle", memory_mb=9216).runs("c", memory_mb=4096).runs("d", memory_mb=4608)
+    use = {"a": 4.0, "b": 3.5, "c": 1.0, "d": 0.5}
+    placement = placed(built.cluster(), use)
+    names = {str(placement.cluster.instances.name[row]) for row in run(placement)}
+    assert names in ({"a", "c"}, {"b", "d"})
+    assert placement.used[:, 3].tolist() == [4.5, 4.5]
+    assert run(placed(built.cluster(), use), gain=0.2) == []
+    assert run(placed(built.cluster(), use), max_moves=1) == []
+    closed = placed(built.cluster(), use)
+    every = np.ones(4, dtype=np.bool_)
+    idle = closed.cluster.hosts.name == "idle"
+    rules = Rules(0.0, 0.01)
+    assert balance(Constraints(closed, idle), every, closed.cluster.hosts.usable, rules) == []
+
+
+def test_an_idle_host_with_nothing_to_give_exchanges_nothing() -> None:
+    built = world().host("busy").runs("a", vcpus=8).host("idle", memory_mb=512)
+    assert run(placed(built.cluster(), {"a": 4.0})) == []

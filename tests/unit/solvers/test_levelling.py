@@ -90,7 +90,7 @@ def test_two_loads_are_levelled_together() -> None:
 
 
 def test_a_target_without_room_is_passed_over() -> None:
-    built = crowded().host("full", memory_mb=1024).runs("fat", vcpus=0)
+    built = crowded().host("full", memory_mb=1024).runs("fat", vcpus=0, locked=True)
     cluster = built.cluster()
     assert "full" not in moved(cluster, levels(cluster)).values()
 
@@ -116,7 +116,7 @@ def test_many_targets_are_looked_at_until_one_has_room() -> None:
     for one in range(8):
         built.runs(f"vm{one}", memory_mb=1024)
     for one in range(80):
-        built.host(f"full{one}", memory_mb=1024).runs(f"fat{one}", vcpus=1)
+        built.host(f"full{one}", memory_mb=1024).runs(f"fat{one}", vcpus=1, locked=True)
     cluster = built.host("open").runs("x", vcpus=2).cluster()
     assert set(moved(cluster, levels(cluster)).values()) == {"open"}
 
@@ -195,3 +195,15 @@ def test_the_others_are_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     assert [cluster.instances.name[one.instance] for one in result.moves] == ["c"]
     assert result.blocked == 2
     assert result.placement.host[a] == host_row(cluster, "c1")
+
+
+def test_where_no_single_move_fits_two_instances_are_exchanged() -> None:
+    """The idle host is full of memory; the busy one can take one of its instances first."""
+    built = world().host("busy", vcpus=16).runs("a", vcpus=4, memory_mb=4096)
+    built.runs("b", vcpus=4, memory_mb=4096).host("idle", vcpus=16, memory_mb=8704)
+    cluster = built.runs("c", memory_mb=4096).runs("d", memory_mb=4608).cluster()
+    assert sorted(moved(cluster, levels(cluster)).values()) == ["busy", "idle"]
+    assert moved(cluster, levels(cluster, most=1)) == {}
+    assert moved(cluster, levels(cluster, gain=0.2)) == {}
+    locked = np.isin(cluster.instances.name, ("c", "d"))
+    assert moved(cluster.with_instances(locked=locked), levels(cluster)) == {}
