@@ -28,13 +28,17 @@ from tests.integration import backends
 from tests.integration.runner import Runner
 
 HERE = pathlib.Path(__file__).resolve().parent
+SHARED = {"cloud_session", "transport_url", "broker"}
+"""Fixtures of tests that run one after another: one of them stops RabbitMQ for a while."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs real services."""
+    """Everything in this folder needs real services; some of it the cloud, or the bus."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
+            if SHARED & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.shared)
 
 
 def missing(what: str, command: str) -> None:

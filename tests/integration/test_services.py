@@ -18,6 +18,9 @@ from tests.integration.backends import Influx
 from tests.integration.conftest import Broker
 from tests.integration.runner import Runner
 
+pytestmark = pytest.mark.shared
+"""One of these stops and starts services that other tests use."""
+
 
 @pytest.mark.parametrize("fixture", ["mariadb_url", "postgresql_url"])
 def test_a_database_is_fresh_and_takes_any_character(
