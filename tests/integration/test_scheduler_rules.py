@@ -23,7 +23,7 @@ from watcher.core.cluster import Cluster
 from watcher.core.constraints import Constraints, movable
 from watcher.core.placement import Placement
 
-CASES = 100_000 if os.environ.get("WATCHER_LONG") else 3_000
+CASES = 100_000 if os.environ.get("WATCHER_LONG") else 10_000
 JUDGE = Path(__file__).parent / "scheduler" / "judge.py"
 SAFE = (
     "against its server group's policy soft",

@@ -45,6 +45,7 @@ FILTERS = (EXTRA_SPECS, TENANCY, IMAGES, FLAVORS, TENANT_AGGREGATES, ISOLATED_AG
 _TENANT = "filter_tenant_id"
 _TRAIT = "trait:"
 _FLAVOR_NAMES = "instance_type"
+_TRUE = ("true", "t", "yes", "y", "on")
 Metadata = Mapping[str, frozenset[str]]
 
 
@@ -247,6 +248,16 @@ def _hypervisor(pool: Pool, kind: Kind) -> Iterator[str]:
         yield "a CPU without all that its present one has"
 
 
+def _image_words(value: str) -> set[str]:
+    """The words an aggregate must name for an image property to be accepted there.
+
+    Nova compares a truth value as ``True``, in whatever letters Glance has it, and a text as it
+    is; which of the two a property is we cannot tell, so both must be named. What is not true it
+    does not compare, or compares as text.
+    """
+    return {value, "True"} if value.lower() in _TRUE else {value}
+
+
 def _traits(pool: Pool, kind: Kind) -> Iterator[str]:
     for trait in sorted((pool.asks.required | pool.devices) - kind.traits):
         yield f"without trait {trait}"
@@ -261,9 +272,8 @@ def _aggregates(pool: Pool, metadata: Metadata, filters: frozenset[str]) -> Iter
                 yield f"in no aggregate with {key} {wanted}"
     if IMAGES in filters:
         for key, value in sorted(pool.asks.image):
-            # Nova compares a truth value by its English word, in whatever letters Glance has it.
             accepted = _values_of(metadata, key)
-            if value and accepted and value not in accepted - {"true", "false"}:
+            if value and accepted and not _image_words(value) <= accepted:
                 yield f"in an aggregate for images with another {key}"
     named = _values_of(metadata, _FLAVOR_NAMES)
     if FLAVORS in filters and named and pool.flavor not in named:

@@ -44,6 +44,7 @@ P1 = {"project_id": "p1"}
 BUS = {"image_properties": {"hw_disk_bus": "scsi"}}
 HAS_BUS = {"traits": frozenset({"COMPUTE_STORAGE_BUS_SCSI"})}
 LINUX = {"image_properties": {"os_distro": "debian"}}
+QUIET = {"image_properties": {"os_require_quiesce": "true"}}
 GUEST = {"image_properties": {"hw_architecture": "x86_64"}}
 
 
@@ -94,6 +95,13 @@ GUEST = {"image_properties": {"hw_architecture": "x86_64"}}
         (P1, {}, meta(filter_tenant_id="p1,p2"), ""),
         (LINUX, meta(os_distro="ubuntu"), {}, "in an aggregate for images with another os_distro"),
         (LINUX, meta(os_distro="debian,ubuntu"), {}, ""),
+        (
+            QUIET,
+            meta(os_require_quiesce="true"),
+            {},
+            "in an aggregate for images with another os_require_quiesce",
+        ),
+        (QUIET, meta(os_require_quiesce="true,True"), {}, ""),
         ({"flavor": "m1"}, meta(instance_type="m2"), {}, "in an aggregate for other flavors"),
         ({"flavor": "m1"}, meta(instance_type="m2, m1"), {}, ""),
         (
