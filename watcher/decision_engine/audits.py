@@ -28,7 +28,7 @@ from watcher.core.goals import Goal, efficacy
 from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
 from watcher.core.protocols import Strategy, models_of
-from watcher.core.solution import Action, Solution
+from watcher.core.solution import MIGRATE, Action, Solution
 from watcher.datasources.choice import DataSources
 from watcher.db import store
 from watcher.db.engine import Database, after_commit
@@ -38,6 +38,7 @@ from watcher.decision_engine.selection import choose
 from watcher.decision_engine.snapshots import Snapshots
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier
+from watcher.solvers.makespan import DESTINATION, SOURCE, TOTAL, memory_makespan_gib
 
 LOG = logging.getLogger(__name__)
 
@@ -193,7 +194,8 @@ class Runner:
         self, context: RequestContext, audit: Audit, case: Case, solution: Solution, plan: Plan
     ) -> None:
         """Plan, actions, indicators and the run's end in one transaction: all or nothing."""
-        indicators, global_efficacy = efficacy(case.goal, solution.indicators)
+        told = {**solution.indicators, **self._makespan(case, solution, plan)}
+        indicators, global_efficacy = efficacy(case.goal, told)
         said = "; ".join((*solution.notes, *case.notes))
         outcome = record.Outcome(
             case.name, plan, said, indicators, global_efficacy, solution.why_not
@@ -205,6 +207,15 @@ class Runner:
                 after_commit(session, lambda: self._launch(context, row.uuid))
 
         self.database.persist(work, self.stopped)
+
+    def _makespan(self, case: Case, solution: Solution, plan: Plan) -> dict[str, float]:
+        """How long the plan's migrations take under the applier's limits, as memory copied."""
+        if not solution.indicators or not any(one.type == MIGRATE for one in plan.actions):
+            return {}
+        settings = self.conf.watcher_applier
+        most, per_node = settings.parallel_total, settings.parallel_per_node
+        limits = {TOTAL: most, SOURCE: per_node, DESTINATION: per_node}
+        return {"makespan_memory_gib": memory_makespan_gib(plan, case.cluster, limits)}
 
     def _launch(self, context: RequestContext, plan_uuid: str) -> None:
         try:

@@ -353,3 +353,13 @@ def test_an_audit_that_fails_does_so_although_the_database_is_away(
         if kind == "audit.update" and data["state"] == "FAILED"
     ]
     assert old in ([], ["ONGOING"])
+
+
+def test_a_plan_with_migrations_tells_how_long_they_take(watcher):
+    audit = watcher.audit(*CONSOLIDATION)
+    assert audit["state"] == "SUCCEEDED", audit
+    (plan,) = plans(watcher, audit)
+    shown = watcher.get(f"/v1/action_plans/{plan['uuid']}")["efficacy_indicators"]
+    told = {one["name"]: one["value"] for one in shown}
+    assert told["instance_migrations_count"] > 0
+    assert told["makespan_memory_gib"] > 0
