@@ -29,6 +29,7 @@ from tests.functional.api.bench import NODE, STATE, Bench, Listener
 from tests.functional.api.conftest import conf, far_end, fill  # noqa: F401 - fixtures
 from watcher.api import microversions
 from watcher.api.app import make_app
+from watcher.api.resources import remainder
 from watcher.core import states
 from watcher.db import models
 from watcher.db.engine import Database
@@ -60,6 +61,7 @@ MARKED = {
     "audit_templates": "template",
 }
 """What a marker names, by the collection."""
+MOVES = ("PENDING", "CANCELLED", "SKIPPED")
 KEPT = ("audit_type", "name", "goal")
 """Fields that a likely body keeps."""
 
@@ -102,6 +104,9 @@ def rows(bench: Bench, mark: int) -> dict[str, list[str]]:
     audits.append(bench.audit(audit_type="EVENT"))
     plans = [bench.plan(state=state) for state in states.ACTION_PLAN.states if state != "DELETED"]
     actions = [action for plan in plans for action in bench.actions(plan)]
+    for plan in plans:
+        if plan.state in remainder.FROM:
+            bench.set(bench.actions(plan)[0], state="FAILED")  # else nothing is left to retry
     body = {"name": f"template-{mark}", "goal": "dummy", "strategy": "dummy"}
     template = bench.post("/v1/audit_templates", body)
     return {
@@ -172,6 +177,14 @@ class Walk:
         case.query = self.named(query, {**NAMED, "marker": MARKED.get(collection, "")})
         if isinstance(case.body, dict) and self.random.random() < KNOWN:
             case.body = self.named(self.likely(case.body), NAMED)
+        if isinstance(case.body, list) and self.random.random() < KNOWN:
+            case.body = [self.moved(operation) for operation in case.body[:1]]
+
+    def moved(self, operation: Any) -> Any:
+        """An operation of a patch; one on a state is a move that clients may ask for."""
+        if isinstance(operation, dict) and str(operation.get("path")).startswith("/state"):
+            return {"op": "replace", "path": "/state", "value": self.random.choice(MOVES)}
+        return operation
 
     def named(self, fields: dict[str, Any], words: dict[str, str]) -> dict[str, Any]:
         """The fields, of which those that name a row often name one that is there."""
