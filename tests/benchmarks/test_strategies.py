@@ -35,14 +35,14 @@ def cloud(hosts: int, instances: int, seed: int = 1, *, spread: bool = False) ->
     """Hosts and instances of all sizes; every instance where it fits, at random.
 
     With ``spread`` where most memory is left, of thirty hosts. Of more than a hundred instances a
-    host all are of the two smallest flavors.
+    host all are of the smallest flavor.
     """
     chance = np.random.default_rng(seed)
     shapes = np.array(SHAPES)[chance.integers(0, len(SHAPES), hosts)]
     weights = np.array((8, 8, 8, 8, 5, 5, 3, 3, 1, 1)) / 50
     demand = np.array(FLAVORS)[chance.choice(len(FLAVORS), instances, p=weights)]
     if instances > 100 * hosts:
-        demand = np.array(FLAVORS)[chance.integers(0, 2, instances)]
+        demand[:] = FLAVORS[0]
     free = np.stack([shapes[:, 0] * 4, shapes[:, 1] * 1024 - 2048, shapes[:, 0] * 100], axis=1)
     homes = []
     for need in demand:
