@@ -226,13 +226,12 @@ class Database:
 
     def _engine(self, connection: str) -> Engine:
         chosen = self._options
+        passed = {name: chosen[name] for name in PASSED_ON}
         with _understood():
-            engine = engines.create_engine(
-                _url(connection),
-                sqlite_fk=True,
-                max_retries=0,
-                **{name: chosen[name] for name in PASSED_ON},
-            )
+            url = _url(connection)
+            if url.get_backend_name() == "sqlite":
+                passed["pool_timeout"] = None  # a file is opened anew each time, not waited for
+            engine = engines.create_engine(url, sqlite_fk=True, max_retries=0, **passed)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _sqlite_connected)
             event.listen(engine, "begin", _sqlite_begins)

@@ -30,6 +30,10 @@ def configured(**options):
     return conf
 
 
+def test_sqlite_has_no_pool_to_wait_for(sqlite_url):
+    Database(configured(connection=sqlite_url, pool_timeout=1)).upgrade()
+
+
 def test_without_a_connection_the_database_is_a_file_in_the_state_path(tmp_path):
     conf = configured()
     conf.set_override("state_path", str(tmp_path))
