@@ -20,6 +20,7 @@ from watcher.decision_engine.audits import Runner
 from watcher.decision_engine.due import DueLoop
 from watcher.decision_engine.questions import Questions
 from watcher.messaging.notifications import Announcer
+from watcher.messaging.packing import pack
 from watcher.messaging.rpc import Applier, expected
 from watcher.messaging.transport import Bus
 
@@ -197,9 +198,9 @@ class Endpoint:
         ctxt: Context,  # noqa: ARG002
         data_model_type: str,
         audit_uuid: str | None,
-    ) -> list[dict[str, Any]]:
-        """The cluster as flat rows."""
-        return self._service.questions.data_model(data_model_type, audit_uuid)
+    ) -> dict[str, str]:
+        """The cluster as flat rows, packed."""
+        return pack(self._service.questions.data_model(data_model_type, audit_uuid))
 
     @expected
     def get_data_model(
@@ -207,8 +208,8 @@ class Endpoint:
         ctxt: Context,  # noqa: ARG002
         data_model_type: str,
         audit_uuid: str | None,
-    ) -> dict[str, Any]:
-        """The cluster as flat rows, and how old they are."""
+    ) -> dict[str, str]:
+        """The cluster as flat rows, and how old they are, packed."""
         questions = self._service.questions
         rows = questions.data_model(data_model_type, audit_uuid)
-        return {"context": rows, "model": questions.model_state(data_model_type)}
+        return pack({"context": rows, "model": questions.model_state(data_model_type)})

@@ -16,6 +16,7 @@ from oslo_config import cfg
 from watcher import config
 from watcher.context import RequestContext
 from watcher.core.errors import ServiceDown, WatcherError
+from watcher.messaging.packing import unpack
 from watcher.messaging.transport import FAILED, Bus, knock, translated
 
 LOG = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class DecisionEngine:
         Raises ServiceDown when no decision engine answers, and what the engine raises.
         """
         asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
-        return list(_call(self._client, context, "get_data_model_info", **asked))
+        return list(unpack(_call(self._client, context, "get_data_model_info", **asked)))
 
     def get_data_model(
         self, context: RequestContext, data_model_type: str, audit_uuid: str | None
@@ -89,7 +90,7 @@ class DecisionEngine:
         Raises ServiceDown when no decision engine answers, and what the engine raises.
         """
         asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
-        return dict(_call(self._client, context, "get_data_model", **asked))
+        return dict(unpack(_call(self._client, context, "get_data_model", **asked)))
 
 
 class Applier:
