@@ -153,7 +153,8 @@ class Gnocchi(Service):
         program = self.home / "api.py"
         program.write_text(GNOCCHI_API, encoding="utf-8")
         told = [f"--config-file={conf}"]
-        run([self.venv / "bin/gnocchi-upgrade", *told], cwd=self.home)
+        # metricd looks into each sack every second; the default is 128 of them.
+        run([self.venv / "bin/gnocchi-upgrade", *told, "--sacks-number=1"], cwd=self.home)
         env = {"OS_LOG_LEVEL": "WARNING"}
         python = self.venv / "bin/python"
         processes.start(
