@@ -5,6 +5,7 @@ oslo.messaging connects again by itself and tells nobody, and a quiet cloud look
 is gone. So the listener sends itself a word every ``ECHO_S`` and knows by its return.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -14,8 +15,8 @@ from typing import Any
 import oslo_messaging
 from oslo_config import cfg
 
-from watcher.core.errors import Invalid
-from watcher.messaging.transport import SEND_RETRIES, translated
+from watcher.core.errors import Invalid, ServiceDown
+from watcher.messaging.transport import SEND_RETRIES, Notifier, translated
 
 LOG = logging.getLogger(__name__)
 
@@ -67,12 +68,14 @@ class Listener:
             _server(transport, targets, hear, f"watcher.model.{host}"),
             _server(transport, [oslo_messaging.Target(topic=f"watcher.echo.{host}")], self._heard),
         ]
-        self._notifier = oslo_messaging.Notifier(
-            transport,
-            f"infra-optim:{host}",
-            driver="messagingv2",
-            topics=[f"watcher.echo.{host}"],
-            retry=SEND_RETRIES,
+        self._notifier = Notifier(
+            oslo_messaging.Notifier(
+                transport,
+                f"infra-optim:{host}",
+                driver="messagingv2",
+                topics=[f"watcher.echo.{host}"],
+                retry=SEND_RETRIES,
+            )
         )
         self._topics = ", ".join(topics)
         self._found = found
@@ -103,7 +106,8 @@ class Listener:
             server.start()  # does not return before the bus is there
         self._started.set()
         while not self._stopped.is_set():
-            self._notifier.info({}, "watcher.echo", {})
+            with contextlib.suppress(ServiceDown):  # that no echo comes says it, once
+                self._notifier.send("info", "watcher.echo", {})
             if not self.listening and not self._lost:
                 self._lost = True
                 LOG.warning("the bus carries no messages: notifications are not heard")

@@ -36,6 +36,7 @@ class Bus:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         set_defaults()
+        logging.getLogger("oslo_messaging._drivers.amqpdriver").addFilter(_briefly)
         self.conf = conf
         try:
             with translated():
@@ -122,6 +123,13 @@ class _Refused(logging.Filter):
 
 
 _refused = _Refused()
+
+
+def _briefly(record: logging.LogRecord) -> bool:
+    """A message that came twice, as after each reconnection, is worth a line, no traceback."""
+    if record.exc_info and type(record.exc_info[1]).__name__ == "DuplicateMessageError":
+        record.exc_info = None
+    return True
 
 
 class _Door:

@@ -5,6 +5,7 @@ import logging
 
 import oslo_messaging
 import pytest
+from oslo_messaging._drivers import amqpdriver, common
 from oslo_service import backend
 
 from watcher.core.errors import Conflict, Invalid, NotFound, ServiceDown
@@ -21,6 +22,15 @@ def test_a_url_that_cannot_be_used_is_invalid(conf, url):
 
 def test_the_exchange_is_watcher_unless_it_is_configured(bus):
     assert bus.conf.control_exchange == "watcher"
+
+
+def test_a_message_that_came_twice_is_a_line_without_a_traceback(bus, caplog):
+    for error in (common.DuplicateMessageError(msg_id="1"), ValueError("another")):
+        try:
+            raise error
+        except (common.DuplicateMessageError, ValueError):
+            amqpdriver.LOG.exception("ignoring %s", "it")
+    assert [bool(record.exc_info) for record in caplog.records] == [False, True]
 
 
 def test_native_threads_are_chosen_before_oslo_messaging_chooses():
