@@ -20,8 +20,8 @@ from referencing.jsonschema import DRAFT202012
 from watcher.api import microversions, root
 
 HIDDEN = re.compile(
-    r"Traceback|SELECT .* FROM |INSERT INTO |UPDATE .* SET |IntegrityError|sqlalchemy|sqlite3\."
-    r"| object at 0x|psycopg|pymysql|File \"/",
+    r"Traceback|SELECT .* FROM |INSERT INTO |UPDATE .* SET |IntegrityError|sqlalchemy\.\w+|sqlite3\."
+    r"| object at 0x|psycopg\.\w|pymysql\.\w|File \"/",
     re.IGNORECASE,
 )
 """What no answer may hold: SQL, and what Python says to programmers."""
