@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -15,7 +16,8 @@ from tests.cloud import servers
 
 Fault = Callable[[Site, random.Random], AbstractContextManager[None]]
 SKEW_S = 300
-FAKETIME = servers.HOME / "debian/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+LIBRARIES = servers.HOME / "debian/usr/lib" / str(sysconfig.get_config_var("MULTIARCH"))
+FAKETIME = LIBRARIES / "faketime/libfaketimeMT.so.1"
 
 
 @contextmanager

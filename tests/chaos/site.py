@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from tests.cloud.process import free_port, pause
 from tests.integration.relay import Relay
 from tests.integration.runner import Runner, Running
+from tests.integration.settings import simulated
 from watcher.db.engine import Database
 from watcher.decision_engine import sync
 from watcher.simulator.generate import generate
@@ -31,63 +32,27 @@ PROGRAMS = {
     "applier": "watcher-applier",
 }
 HEARTBEAT_S, DOWN_S = 1, 5
+HOSTS, INSTANCES = 60, 400
+"""Room for a hundred plans that move two instances each, no instance twice."""
 SPEED = 20
 """How much faster than real the cloud is: a live migration is over in a fifth of a second."""
-
-CONFIGURATION = """
-[DEFAULT]
-transport_url = {transport}
-host = {host}
-periodic_interval = {beat}
-service_down_time = {down}
-[api]
-host = 127.0.0.1
-port = {port}
-workers = 1
-[database]
-connection = {database}
-[keystone_authtoken]
-www_authenticate_uri = {identity}
-{login}
-[watcher_clients_auth]
-{login}
-[watcher_decision_engine]
-continuous_audit_interval = 1
-[nova]
-migration_interval = 0.2
-migration_max_retries = 40
-[oslo_messaging_notifications]
-driver = messagingv2
-"""
-LOGIN = """auth_type = password
-auth_url = {identity}
-username = watcher
-password = watcher
-project_name = service
-user_domain_name = Default
-project_domain_name = Default"""
 
 
 class Site:
     """The processes by name (``engine-1``), the cloud, and the wires that can be cut."""
 
     def __init__(self, folder: pathlib.Path, database: str, transport: str, *, seed: int) -> None:
-        self.simulator = Simulator(generate(seed, hosts=30, instances=150), speed=SPEED)
+        self.simulator = Simulator(generate(seed, hosts=HOSTS, instances=INSTANCES), speed=SPEED)
         self.simulator.start()
         self.runner, self.running = Runner(folder), dict[str, Running]()
         self.ports: dict[str, int] = {}
         url, bus = make_url(database), urlsplit(transport)
         self.database_wire = Relay(str(url.host), int(url.port or 3306))
         self.bus_wire = Relay(str(bus.hostname), int(bus.port or 5672))
-        identity = self.simulator.urls.identity
-        self._wires = {
-            "database": url.set(port=self.database_wire.port).render_as_string(
-                hide_password=False
-            ),
-            "transport": transport.replace(f":{bus.port}", f":{self.bus_wire.port}"),
-            "identity": identity,
-            "login": LOGIN.format(identity=identity),
-        }
+        self._wires = (
+            url.set(port=self.database_wire.port).render_as_string(hide_password=False),
+            transport.replace(f":{bus.port}", f":{self.bus_wire.port}"),
+        )
         self.database = Database(database)
         self.database.upgrade()
         sync.sync(self.database)
@@ -100,8 +65,20 @@ class Site:
             self.ports.setdefault(name, free_port(self.ports.values()))
         port = self.ports.get(name, 0)
         file = self.runner.folder / f"{name}.conf"
-        given = {"host": name, "beat": HEARTBEAT_S, "down": DOWN_S, "port": port}
-        file.write_text(CONFIGURATION.format(**self._wires, **given), encoding="utf-8")
+        text = simulated(
+            self.simulator,
+            *self._wires,
+            name,
+            DEFAULT__periodic_interval=HEARTBEAT_S,
+            DEFAULT__service_down_time=DOWN_S,
+            api__host="127.0.0.1",
+            api__port=port or 9322,
+            api__workers=1,
+            watcher_decision_engine__continuous_audit_interval=1,
+            nova__migration_interval=0.2,
+            nova__migration_max_retries=40,
+        )
+        file.write_text(text, encoding="utf-8")
         self.running[name] = self.runner.start(
             name, [BIN / PROGRAMS[kind], "--config-file", file], environment
         )

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from tests.chaos.site import Site
 from watcher.db import store
 from watcher.db.models import Action, ActionPlan, Audit
@@ -30,11 +28,7 @@ class Rows:
 
 def at_rest(site: Site) -> bool:
     """Whether nothing is left to be done."""
-    try:
-        rows = Rows(site)
-    except SQLAlchemyError:
-        return False
-    return not [*_unended(rows)] and not site.simulator.world.active
+    return not any(_unended(Rows(site))) and not site.simulator.world.active
 
 
 def violations(site: Site, promised: Mapping[str, int], *, disturbed: bool) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from tests.cloud.process import (
@@ -25,7 +26,7 @@ from tests.cloud.process import (
 HOME = STATE / "services"
 
 
-class Service:
+class Service(ABC):
     """One server: what it needs, how it is started, and where it is then."""
 
     name = ""
@@ -51,20 +52,20 @@ class Service:
         if missing:
             apt_install(sorted(set(missing)))
 
+    @abstractmethod
     def start(self, processes: Processes) -> None:
         """Make the data folder if there is none, and start."""
-        raise NotImplementedError
 
     def ready(self) -> bool:
         """Does it serve?"""
         return listening(self.port)
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - a hook
         """Do what needs a running server, once it is ready."""
 
+    @abstractmethod
     def addresses(self) -> dict[str, str]:
         """What it adds to services.json."""
-        raise NotImplementedError
 
     def process_names(self) -> tuple[str, ...]:
         """Its processes, in the order in which they are stopped."""

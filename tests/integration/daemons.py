@@ -22,6 +22,7 @@ from tests.cloud.api import Cloud, login
 from tests.cloud.process import pause
 from tests.cloud.settings import PASSWORD, Settings, credentials
 from tests.integration import backends, leaks
+from tests.integration import settings as settings_file
 from tests.integration.runner import Runner, Running
 from watcher import config
 
@@ -49,13 +50,7 @@ def configuration(
         "collector": {"api_query_max_retries": "2"},
         "oslo_messaging_notifications": {"driver": "messagingv2"},
     }
-    for name, value in more.items():
-        group, _, option = name.partition("__")
-        groups.setdefault(group, {})[option] = value
-    lines = []
-    for group, options in groups.items():
-        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in options.items())]
-    return "\n".join(lines) + "\n"
+    return settings_file.text(groups, **more)
 
 
 class Watcher:

@@ -18,6 +18,7 @@ from oslo_messaging import conffixture
 
 from tests.cloud.process import pause
 from tests.integration.runner import Runner, Running
+from tests.integration.settings import simulated
 from watcher import config
 from watcher.db import clock, store
 from watcher.db.engine import Database
@@ -33,26 +34,6 @@ BIN = pathlib.Path(sys.executable).parent
 PROGRAM = "watcher-decision-engine"
 HEARTBEAT_S, DOWN_S, LOOK_S = 1, 4, 1
 
-CONFIGURATION = """
-[DEFAULT]
-transport_url = {transport}
-host = {host}
-periodic_interval = {beat}
-service_down_time = {down}
-[database]
-connection = {database}
-[watcher_decision_engine]
-continuous_audit_interval = {look}
-[watcher_clients_auth]
-auth_type = password
-auth_url = {identity}
-username = watcher
-password = watcher
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-"""
-
 
 class Engines:
     """The processes by host name, and the rows they work on."""
@@ -62,11 +43,7 @@ class Engines:
     ) -> None:
         self.simulator, self.running = simulator, dict[str, Running]()
         self._runner = runner
-        self._wires = {
-            "database": database,
-            "transport": transport,
-            "identity": simulator.urls.identity,
-        }
+        self._wires = database, transport
         self.database = Database(database)
         self.database.upgrade()
         sync.sync(self.database)
@@ -86,8 +63,15 @@ class Engines:
     def file(self, host: str) -> pathlib.Path:
         """Its configuration."""
         path = self._runner.folder / f"{host}.conf"
-        given = {**self._wires, "host": host, "beat": HEARTBEAT_S, "down": DOWN_S, "look": LOOK_S}
-        path.write_text(CONFIGURATION.format(**given), encoding="utf-8")
+        text = simulated(
+            self.simulator,
+            *self._wires,
+            host,
+            DEFAULT__periodic_interval=HEARTBEAT_S,
+            DEFAULT__service_down_time=DOWN_S,
+            watcher_decision_engine__continuous_audit_interval=LOOK_S,
+        )
+        path.write_text(text, encoding="utf-8")
         return path
 
     def signal(self, host: str, number: signal.Signals) -> None:

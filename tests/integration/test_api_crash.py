@@ -14,6 +14,7 @@ import random
 import re
 import signal
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -120,22 +121,21 @@ def action(instance: str, **values: Any) -> Action:
 
 
 def summary(database: Database) -> dict[str, list[Any]]:
-    """All rows, without what differs from run to run: ids, uuids and times."""
+    """All rows, without what differs from run to run: ids, uuids; of times whether there is one."""
     found = {}
     with database.engine.connect() as connection:
         for table in Base.metadata.sorted_tables:
-            columns = [
-                column
-                for column in table.columns
-                if not column.name.endswith(("_at", "id", "_time", "since", "_seen_up"))
-                and column.name not in ("deleted", "parents", "undoes")
-            ]
+            columns = [one for one in table.columns if not one.name.endswith("id")]
             rows = connection.execute(table.select()).mappings().all()
             found[table.name] = sorted(
-                UUID.sub("*", repr([bool(row["deleted"]), *(row[one.name] for one in columns)]))
-                for row in rows
+                UUID.sub("*", repr([_told(row[one.name]) for one in columns])) for row in rows
             )
     return found
+
+
+def _told(value: Any) -> Any:
+    """A value, or of a time only that it is one; ``deleted`` is 0 or an id."""
+    return "a time" if isinstance(value, datetime) else value
 
 
 def _live(database: str, transport: str, request: Request, die_at: int, answer: Any) -> None:
@@ -234,7 +234,7 @@ def test_a_request_cut_short_by_death_is_done_or_was_never_made(
     assert answer is not None
     status, text, steps = answer
     assert status < 300, text
-    assert before != after or name == "trigger an audit"
+    assert before != after
     chosen = list(range(1, steps + 1))
     if not LONG:
         chosen = sorted(random.Random(SEED).sample(chosen, min(SAMPLE, steps)))

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos import verdict
-from tests.chaos.faults import FAULTS, HARMLESS
+from tests.chaos.faults import FAULTS, HARMLESS, SKEW_S, skewed
 from tests.chaos.run import SETTLE_S, disturb, report
 from tests.chaos.site import DOWN_S, Site
 from tests.chaos.work import Work
@@ -36,13 +39,22 @@ def site(tmp_path: Path, mariadb_url: str, transport_url: str) -> Iterator[Site]
         made.close()
 
 
-def insist(action: object) -> None:
+def insist(action: Callable[[], bool]) -> None:
     """Ask until it is accepted, as a client would."""
     for _ in range(60):
         if action():
             return
         pause(0.5)
-    raise AssertionError("no API answers")
+    raise AssertionError("no API accepts it")
+
+
+@pytest.mark.parametrize("seconds", [SKEW_S, -SKEW_S])
+def test_a_wrong_clock_is_wrong_by_so_much(seconds: int) -> None:
+    command = [sys.executable, "-c", "import time; print(time.time())"]
+    said = subprocess.run(
+        command, env={**os.environ, **skewed(seconds)}, capture_output=True, text=True, check=True
+    )
+    assert float(said.stdout) - time.time() == pytest.approx(seconds, abs=30)
 
 
 def test_kills_at_random_change_no_count(site: Site) -> None:

@@ -16,6 +16,7 @@ from oslo_messaging import conffixture
 
 from tests.functional.applier.plans import Watcher
 from tests.integration import mortal
+from tests.integration.settings import simulated
 from watcher import config
 from watcher.clients.session import Clients
 from watcher.core import solution
@@ -37,28 +38,15 @@ class Site:
         self.file = folder / "watcher.conf"
         self.moments = folder / "moments"
         self.moments.unlink(missing_ok=True)
-        self.file.write_text(
-            f"""
-[DEFAULT]
-transport_url = {transport_url}
-host = here
-[database]
-connection = {database_url}
-[oslo_messaging_notifications]
-driver = messagingv2
-[watcher_clients_auth]
-auth_type = password
-auth_url = {self.simulator.urls.identity}
-username = watcher
-password = watcher
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-[nova]
-migration_interval = 0.1
-migration_max_retries = 100
-"""
+        text = simulated(
+            self.simulator,
+            database_url,
+            transport_url,
+            "here",
+            nova__migration_interval=0.1,
+            nova__migration_max_retries=100,
         )
+        self.file.write_text(text, encoding="utf-8")
 
     def moves(self) -> list[tuple[str, str, str, str]]:
         """16 moves, each to a host of its own: instance, source, destination, kind."""

@@ -6,11 +6,10 @@ https://docs.openstack.org/api-ref/baremetal/
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from threading import Event, Lock
+from threading import Lock
 from typing import Any, NamedTuple
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-from tenacity.nap import sleep_using_event
+from tenacity import Retrying
 
 from watcher.clients.session import Clients, retrying, translated
 from watcher.core.errors import Conflict
@@ -92,13 +91,7 @@ class Metal:
         if timeout_s is not None:
             body["timeout"] = max(1, int(timeout_s))
         # To ask twice for the same state does no harm, so it may be repeated.
-        again = Retrying(
-            stop=stop_after_attempt(LOCK_TRIES),
-            wait=wait_fixed(LOCK_PAUSE_S),
-            retry=retry_if_exception_type(Conflict),
-            sleep=sleep_using_event(Event()),
-            reraise=True,
-        )
+        again = retrying(LOCK_TRIES, LOCK_PAUSE_S, passing=Conflict)
         again(self._send, "PUT", f"nodes/{uuid}/states/power", json=body)
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> Any:

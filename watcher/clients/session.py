@@ -19,7 +19,7 @@ from keystoneauth1.session import Session
 from novaclient import client as nova_client
 from novaclient import exceptions as nova_errors
 from oslo_config import cfg
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 from tenacity.nap import sleep_using_event
 
 from watcher.config import Group
@@ -267,19 +267,23 @@ def _nova_version(text: str) -> str:
     return text
 
 
-def retrying(tries: int, interval_s: float, stop: Event | None = None) -> Retrying:
-    """Repeat a request that failed for a passing reason; ``stop`` ends the waits between tries."""
+def retrying(
+    tries: int,
+    interval_s: float,
+    stop: Event | None = None,
+    passing: type[WatcherError] | None = None,
+) -> Retrying:
+    """Repeat a request that failed for a passing reason; ``stop`` ends the waits between tries.
+
+    Passing are errors of that type, else what translation found to be so.
+    """
     return Retrying(
         stop=stop_after_attempt(tries),
         wait=wait_fixed(interval_s),
-        retry=retry_if_exception(_passing),
+        retry=retry_if_exception_type(passing or _Passing),
         sleep=sleep_using_event(stop or Event()),
         reraise=True,
     )
-
-
-def _passing(error: BaseException) -> bool:
-    return isinstance(error, _Passing)
 
 
 class Absent(ServiceDown):

@@ -166,7 +166,7 @@ class Runner:
         self.announcer.job(event, audit, phase="start")
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is told and raised again
             self.announcer.job(event, audit, phase="error", fault=error)
             raise
         self.announcer.job(event, audit, phase="end")

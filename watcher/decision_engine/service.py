@@ -198,17 +198,7 @@ class Endpoint:
         ctxt: Context,  # noqa: ARG002
         data_model_type: str,
         audit_uuid: str | None,
-    ) -> dict[str, str]:
-        """The cluster as flat rows, packed."""
-        return pack(self._service.questions.data_model(data_model_type, audit_uuid))
-
-    @expected
-    def get_data_model(
-        self,
-        ctxt: Context,  # noqa: ARG002
-        data_model_type: str,
-        audit_uuid: str | None,
-    ) -> dict[str, str]:
+    ) -> str:
         """The cluster as flat rows, and how old they are, packed."""
         questions = self._service.questions
         rows = questions.data_model(data_model_type, audit_uuid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything the daemons say to each other: five messages, with plain values only.
+"""Everything the daemons say to each other: four messages, with plain values only.
 
 A cast is a doorbell: the truth is in the database, and a daemon that misses a message finds the
 work there later. So a cast that fails raises ServiceDown after a few seconds and the caller may go
@@ -74,23 +74,14 @@ class DecisionEngine:
 
     def get_data_model_info(
         self, context: RequestContext, data_model_type: str, audit_uuid: str | None
-    ) -> list[dict[str, Any]]:
-        """The engine's picture of the cluster as rows, within an audit's scope if one is given.
-
-        Raises ServiceDown when no decision engine answers, and what the engine raises.
-        """
-        asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
-        return list(unpack(_call(self._client, context, "get_data_model_info", **asked)))
-
-    def get_data_model(
-        self, context: RequestContext, data_model_type: str, audit_uuid: str | None
     ) -> dict[str, Any]:
-        """The same as ``context``, and with it as ``model`` how old the picture is and why.
+        """The engine's picture of the cluster, within an audit's scope if one is given.
 
-        Raises ServiceDown when no decision engine answers, and what the engine raises.
+        ``context`` are its rows, ``model`` says how old it is and how it came about. Raises
+        ServiceDown when no decision engine answers, and what the engine raises.
         """
         asked = {"data_model_type": data_model_type, "audit_uuid": audit_uuid}
-        return dict(unpack(_call(self._client, context, "get_data_model", **asked)))
+        return dict(unpack(_call(self._client, context, "get_data_model_info", **asked)))
 
 
 class Applier:
@@ -128,6 +119,6 @@ def _call(client: Any, context: RequestContext, method: str, **values: Any) -> A
             return client.call(_plain(context), method, **values)
     except WatcherError:
         raise
-    except Exception as error:
+    except Exception as error:  # the far end's, of any type: it is logged and the caller told
         LOG.exception("%s failed at the far end", method)
         raise ServiceDown(FAILED) from error

@@ -4,6 +4,7 @@
 import json
 import re
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -92,7 +93,7 @@ class Response:
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
-class App:
+class App(ABC):
     """One service as a WSGI application.
 
     A subclass gives ``name``, ``routes`` and, where its service has its own, the form of an error
@@ -108,9 +109,9 @@ class App:
             for method, template, handler in self.routes()
         ]
 
+    @abstractmethod
     def routes(self) -> Sequence[Route]:
         """Method, template such as ``/servers/{server_id}``, and who answers."""
-        raise NotImplementedError
 
     def prepare(self, request: Request) -> Request:
         """Look at a request before it is handled.
@@ -124,7 +125,7 @@ class App:
         del request
         return {"error": {"code": refusal.status, "message": refusal.message}}
 
-    def finish(self, request: Request, response: Response) -> None:
+    def finish(self, request: Request, response: Response) -> None:  # noqa: B027 - a hook
         """Add to an answer what all answers of the service have."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

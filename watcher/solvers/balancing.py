@@ -20,7 +20,7 @@ from watcher.core.placement import Placement
 from watcher.solvers.swapping import PARTNERS, PRICE, exchange
 
 _BLOCK = 64
-_LOAD = 3
+LOAD = 3
 """The dimension of a placement that is balanced: the first measured load."""
 
 
@@ -44,9 +44,9 @@ def spread(placement: Placement, hosts: Bools) -> float:
 
 def loads(placement: Placement) -> Floats:
     """The relative load of each host; 0 for a host without capacity."""
-    limit = placement.limit[:, _LOAD]
+    limit = placement.limit[:, LOAD]
     relative: Floats = np.divide(
-        placement.used[:, _LOAD], limit, out=np.zeros(len(limit)), where=limit > 0
+        placement.used[:, LOAD], limit, out=np.zeros(len(limit)), where=limit > 0
     )
     return relative
 
@@ -89,7 +89,7 @@ class _State:
     def __init__(self, constraints: Constraints, movable: Bools) -> None:
         self.constraints = constraints
         self.placement = constraints.placement
-        self.limit = self.placement.limit[:, _LOAD]
+        self.limit = self.placement.limit[:, LOAD]
         self.load = loads(self.placement)
         # A host without capacity is infinitely far from taking anything.
         usable = self.limit > 0
@@ -103,12 +103,12 @@ class _State:
     def best_move(self, source: int, gain: float) -> tuple[int, ...]:
         """Make the best move off this host and return its instance; nothing when none gains."""
         rows = np.array(sorted(self._on.get(source, ())), dtype=np.int64)
-        demand = self.placement.demand[rows, _LOAD]
+        demand = self.placement.demand[rows, LOAD]
         share = demand * self._inverse[source]
         rows = rows[(demand > 0) & (share >= gain)]
         if not rows.size:
             return ()
-        least = self.placement.demand[rows, _LOAD].min()
+        least = self.placement.demand[rows, LOAD].min()
         colder = self.load + least * self._inverse <= self.load[source] - gain
         for hosts in self._coldest(np.flatnonzero(self.constraints.targets & colder)):
             found = self._best_in(source, rows, hosts, gain)
@@ -136,7 +136,7 @@ class _State:
         )
         if not here.size or not there.size:
             return ()
-        demand, homes = self.placement.demand[:, _LOAD], self.placement.host[there]
+        demand, homes = self.placement.demand[:, LOAD], self.placement.host[there]
         less = demand[here][:, None] - demand[there][None, :]
         before, below = self.load[source], self.load[homes]
         after, then = before - less / self.limit[source], below + less / self.limit[homes]
@@ -166,7 +166,7 @@ class _State:
         self, source: int, rows: Ints, hosts: Ints, gain: float
     ) -> tuple[int, int] | None:
         """The best move of one of these instances to one of these hosts."""
-        demand = self.placement.demand[rows, _LOAD][:, None]
+        demand = self.placement.demand[rows, LOAD][:, None]
         before, there = self.load[source], self.load[hosts]
         after, then = before - demand / self.limit[source], there + demand / self.limit[hosts]
         gains = before - np.maximum(after, then) >= gain
@@ -196,4 +196,4 @@ class _State:
         self._on[source].discard(row)
         self._on.setdefault(host, set()).add(row)
         for changed in (source, host):
-            self.load[changed] = self.placement.used[changed, _LOAD] / self.limit[changed]
+            self.load[changed] = self.placement.used[changed, LOAD] / self.limit[changed]

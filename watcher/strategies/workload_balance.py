@@ -22,7 +22,7 @@ from watcher.core.parameters import param
 from watcher.core.placement import Load, Move, Placement
 from watcher.core.refusals import UNMEASURED, WhyNot, explain
 from watcher.core.solution import Solution
-from watcher.solvers.balancing import Rules, balance, loads, spread
+from watcher.solvers.balancing import LOAD, Rules, balance, loads, spread
 from watcher.solvers.bounds import lowest_deviations
 from watcher.solvers.sequencing import sequence
 
@@ -136,7 +136,7 @@ class _Case:
         may_move = may_move & ~self.unmeasured
         constraints = self._constraints()
         hosts, targets = self.considered, constraints.targets
-        self.bound = float(lowest_deviations(self.placement, (3,), hosts, targets, may_move)[0])
+        self.bound = float(lowest_deviations(self.placement, (LOAD,), hosts, targets, may_move)[0])
         percent, most = self.parameters.threshold, self.parameters.max_migrations
         rules = Rules(percent / 100.0, self.parameters.min_gain_percent / 100.0, most or None)
         made = balance(constraints, may_move, self.considered, rules)

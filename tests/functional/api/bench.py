@@ -19,6 +19,7 @@ from watcher.context import RequestContext
 from watcher.db import models, store
 from watcher.db.engine import Database
 from watcher.messaging import rpc
+from watcher.messaging.packing import pack
 from watcher.messaging.transport import Bus
 
 WAIT_S = 3.0
@@ -56,11 +57,8 @@ class Listener:
         return self._answer(context, "get_strategy_info", name)
 
     def get_data_model_info(self, context: Any, data_model_type: str, audit_uuid: Any) -> Any:
-        return self._answer(context, "get_data_model_info", (data_model_type, audit_uuid))
-
-    def get_data_model(self, context: Any, data_model_type: str, audit_uuid: Any) -> Any:
-        rows = self.get_data_model_info(context, data_model_type, audit_uuid)
-        return {"context": rows, "model": self.answers.get("model", MODEL)}
+        rows = self._answer(context, "get_data_model_info", (data_model_type, audit_uuid))
+        return pack({"context": rows, "model": self.answers.get("model", MODEL)})
 
     def _answer(self, context: Any, name: str, asked: Any) -> Any:
         self.heard.put((context["user"], name, asked))

@@ -199,7 +199,7 @@ class DeadBus:
         raise ServiceDown("the message bus does not answer")
 
     trigger_audit = launch_action_plan = _down
-    get_strategy_info = get_data_model_info = get_data_model = _down
+    get_strategy_info = get_data_model_info = _down
 
 
 @pytest.fixture

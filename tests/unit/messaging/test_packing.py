@@ -10,14 +10,9 @@ ROW = {"server_uuid": "d7a1", "größe": 1.5, "none": None, "list": [1, True]}
 
 @pytest.mark.parametrize("value", [[], [ROW], {"context": [ROW], "model": {}}])
 def test_what_was_packed_is_the_same_again(value):
-    assert unpack(json.loads(json.dumps(pack(value)))) == value
-
-
-@pytest.mark.parametrize("value", [[ROW], {"context": [ROW]}, None])
-def test_what_was_not_packed_is_left_alone(value):
-    assert unpack(value) == value
+    assert unpack(pack(value)) == value
 
 
 def test_rows_that_are_alike_become_small():
     rows = [{**ROW, "server_uuid": f"{number:032x}"} for number in range(1000)]
-    assert len(json.dumps(pack(rows))) < len(json.dumps(rows)) / 5
+    assert len(pack(rows)) < len(json.dumps(rows)) / 5

@@ -8,6 +8,7 @@ import pytest
 from watcher.context import RequestContext
 from watcher.core.errors import NotFound, ServiceDown
 from watcher.messaging import rpc
+from watcher.messaging.packing import pack
 
 ANSWER_S = 10
 
@@ -33,10 +34,7 @@ class Endpoint:
         ]
 
     def get_data_model_info(self, context, data_model_type, audit_uuid):
-        return [{"type": data_model_type, "audit": audit_uuid}]
-
-    def get_data_model(self, context, data_model_type, audit_uuid):
-        return {"context": [audit_uuid], "model": {"kind": data_model_type}}
+        return pack({"context": [audit_uuid], "model": {"kind": data_model_type}})
 
 
 @pytest.fixture
@@ -78,10 +76,7 @@ def test_a_call_brings_the_answer_and_leaves_the_token_at_home(bus, serving):
     assert engine.get_strategy_info(context, "dummy") == [
         {"type": "Name", "state": "dummy", "who": "me", "token": None}
     ]
-    assert engine.get_data_model_info(context, "compute", None) == [
-        {"type": "compute", "audit": None}
-    ]
-    found = engine.get_data_model(context, "compute", "a")
+    found = engine.get_data_model_info(context, "compute", "a")
     assert found == {"context": ["a"], "model": {"kind": "compute"}}
 
 

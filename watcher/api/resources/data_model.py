@@ -95,11 +95,9 @@ def show(call: Call) -> dict[str, Any]:
     if audit is not None:
         _require_audit(call, audit)
     call.session.close()  # the answer may take seconds: others may have the connection
-    if call.version < microversions.MODEL:
-        rows = call.api.engine.get_data_model_info(call.context, kind, audit)
-        return {"context": _shown(rows, call.version)}
-    found = call.api.engine.get_data_model(call.context, kind, audit)
-    return {"context": _shown(found["context"], call.version), "model": _state(found["model"])}
+    found = call.api.engine.get_data_model_info(call.context, kind, audit)
+    about = {"model": _state(found["model"])} if call.version >= microversions.MODEL else {}
+    return {"context": _shown(found["context"], call.version), **about}
 
 
 def _shown(rows: Sequence[Mapping[str, Any]], version: Version) -> list[dict[str, Any]]:
