@@ -128,13 +128,16 @@ def summary(database: Database) -> dict[str, list[Any]]:
             columns = [one for one in table.columns if not one.name.endswith("id")]
             rows = connection.execute(table.select()).mappings().all()
             found[table.name] = sorted(
-                UUID.sub("*", repr([_told(row[one.name]) for one in columns])) for row in rows
+                UUID.sub("*", repr([_told(one.name, row[one.name]) for one in columns]))
+                for row in rows
             )
     return found
 
 
-def _told(value: Any) -> Any:
-    """A value, or of a time only that it is one; ``deleted`` is 0 or an id."""
+def _told(name: str, value: Any) -> Any:
+    """A value; of a time only that it is one, of ``deleted``, 0 or an id, only whether."""
+    if name == "deleted":
+        return bool(value)
     return "a time" if isinstance(value, datetime) else value
 
 
