@@ -38,8 +38,8 @@ FULL = {
     "services": f"last_seen_up {STAMPS}",
 }
 SINCE = {
-    "audits": {1: TIMES, 5: "status_message", 8: "on_failure", 9: "why_not"},
-    "action_plans": {5: "status_message", 8: "on_failure"},
+    "audits": {1: TIMES, 5: "status_message", 8: "on_failure", 9: "why_not", 12: "dry_run"},
+    "action_plans": {5: "status_message", 8: "on_failure", 12: "dry_run"},
     "actions": {5: "status_message", 8: "undoes"},
     "audit_templates": {7: "default_parameters"},
 }

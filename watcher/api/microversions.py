@@ -29,10 +29,12 @@ DEFAULTS = Version(1, 7)  # default_parameters of audit templates
 EXECUTION = Version(1, 8)  # on_failure of audits and plans, undoes of actions, plans retried
 WHY_NOT = Version(1, 9)  # why_not of audits
 MODEL = Version(1, 10)  # how old the data model is and how it came about
+REPORT = Version(1, 11)  # reports of action plans
+DRY_RUN = Version(1, 12)  # dry_run of audits and of their action plans
 
 VERSIONS = (
     *(BASE, TIMES, FORCE, DATA_MODEL, WEBHOOKS, SKIP, EXTENDED, DEFAULTS, EXECUTION),
-    *(WHY_NOT, MODEL),
+    *(WHY_NOT, MODEL, REPORT, DRY_RUN),
 )
 LATEST = VERSIONS[-1]
 

@@ -16,7 +16,7 @@ from watcher.applier.steps import Steps
 from watcher.applier.wires import Wires
 from watcher.core.errors import ImpossiblePlan, LostRace, NotFound
 from watcher.core.states import ROLLBACK
-from watcher.db import store
+from watcher.db import leases, store
 from watcher.db.engine import Database
 from watcher.db.models import MESSAGE_LENGTH, Action, ActionPlan
 
@@ -42,17 +42,29 @@ class Engine(Protocol):
 def claim(database: Database, uuid: str, host: str) -> ActionPlan | None:
     """Take a PENDING plan: it is ONGOING, on this host, in a new epoch. None: it is not to be had.
 
-    Of many appliers and many deliveries of its message, one gets it.
+    Of many appliers and many deliveries of its message, one gets it. A plan of a dry run, which
+    nothing of ours makes PENDING, is CANCELLED here with its actions.
     """
     try:
         with database.writing() as session:
             plan = store.get(session, ActionPlan, uuid, load=SHOWN)
+            if refused := leases.dry(session, plan):
+                _refuse(session, plan, refused)
+                return None
             store.transition(session, plan, "ONGOING", epoch=plan.epoch, hostname=host)
             store.swap(session, plan, "epoch", epoch=plan.epoch + 1)
     except (LostRace, NotFound) as error:
         LOG.info("action plan %s is not run here: %s", uuid, error)
         return None
     return plan
+
+
+def _refuse(session: Session, plan: ActionPlan, why: str) -> None:
+    """End a plan that is not to be run at all, before any of its actions is begun."""
+    LOG.error("not run: %s", why)
+    store.transition(session, plan, "CANCELLED", f"Not run: {why}.")
+    mine = (Action.action_plan_id == plan.id, Action.state == "PENDING")
+    store.transition_all(session, store.every(session, Action, *mine), "CANCELLED")
 
 
 def take_over(database: Database, uuid: str, host: str) -> ActionPlan | None:

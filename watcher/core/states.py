@@ -86,6 +86,7 @@ AUDIT = Lifecycle(
 # SUCCEEDED and FAILED -> ONGOING run an EVENT audit again; ONGOING -> PENDING is one whose run
 # had to be put off.
 
+# A plan of a dry run never becomes PENDING: watcher.db.leases, which starts plans, sees to it.
 ACTION_PLAN = Lifecycle(
     "action plan",
     """

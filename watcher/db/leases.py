@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from watcher.core.errors import Conflict
 from watcher.core.solution import touched
 from watcher.db import locks, store
-from watcher.db.models import Action, ActionPlan, Lease
+from watcher.db.models import Action, ActionPlan, Audit, Lease
 
 _BATCH = 500
 
@@ -22,9 +22,11 @@ _BATCH = 500
 def launch(session: Session, plan: ActionPlan) -> None:
     """Start a plan: it takes its leases and becomes PENDING, for an applier to find.
 
-    Raises Conflict, which names the other plan, when another plan at work has one of them;
-    LostRace when the plan is not there to be started any more.
+    Raises Conflict for a plan of a dry run, and when another plan at work, which it names, has
+    one of them; LostRace when the plan is not there to be started any more.
     """
+    if refused := dry(session, plan):
+        raise Conflict(refused)
     mine = (Action.action_plan_id == plan.id, Action.state != "SKIPPED")
     query = select(Action.action_type, Action.input_parameters).where(*mine)
     needed = wanted((kind, parameters) for kind, parameters in session.execute(query))
@@ -37,6 +39,18 @@ def launch(session: Session, plan: ActionPlan) -> None:
         ]
         session.execute(insert(Lease), rows)
     store.transition(session, plan, "PENDING")
+
+
+def dry(session: Session, plan: ActionPlan) -> str:
+    """Why a plan is never started: it is of a dry run; "" for one that may be."""
+    found = select(Audit.uuid).where(Audit.id == plan.audit_id, Audit.dry_run)
+    audit = session.scalar(found)
+    if audit is None:
+        return ""
+    return (
+        f"action plan {plan.uuid} is of the dry run {audit} and is never started: create the audit"
+        " without dry_run, and start the plan of that one"
+    )
 
 
 def wanted(actions: Iterable[tuple[str, dict[str, object]]]) -> dict[str, bool]:

@@ -159,6 +159,7 @@ class Audit(WithMessage, WithName, Base):
     ``epoch`` counts the claims by decision engines: a superseded one cannot write any more. A
     claim that is worked on has ``running_since``; ``failures`` are runs that failed in a row.
     ``why_not`` is what the last run's constraints refused (``watcher.core.refusals``).
+    ``dry_run``: its plans are to be looked at and are never started (``watcher.db.leases``).
     """
 
     __tablename__ = "audits"
@@ -189,6 +190,7 @@ class Audit(WithMessage, WithName, Base):
     on_failure: Mapped[str | None] = mapped_column(String(20))
     template_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
     why_not: Mapped[dict[str, Any] | None]
+    dry_run: Mapped[bool] = mapped_column(Boolean, default=False)
 
     goal: Mapped[Goal] = relationship(lazy="raise")
     strategy: Mapped[Strategy | None] = relationship(lazy="raise")

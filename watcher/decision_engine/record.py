@@ -21,6 +21,7 @@ from watcher.decision_engine import claims
 LOG = logging.getLogger(__name__)
 
 NOTHING_TO_DO = "There is nothing to do."
+DRY_RUN = "A dry run: to start such a plan, create the audit without dry_run."
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def record(session: Session, claimed: Audit, outcome: Outcome) -> ActionPlan:
         store.change(session, audit, failures=0, status_message=outcome.message, **ended)
     else:
         store.transition(session, audit, "SUCCEEDED", outcome.message, **ended)
-    _mark_overlaps(session, row, outcome.plan)
+    if not audit.dry_run:
+        _mark_overlaps(session, row, outcome.plan)
     if audit.auto_trigger and outcome.plan.actions:
         _start(session, row)
     return row
@@ -80,7 +82,7 @@ def _add_plan(session: Session, audit: Audit, outcome: Outcome) -> ActionPlan:
         state="SUCCEEDED" if idle else "RECOMMENDED",
         global_efficacy=outcome.global_efficacy,
         on_failure=audit.on_failure,
-        status_message=outcome.message if idle else None,
+        status_message=outcome.message if idle else DRY_RUN if audit.dry_run else None,
     )
     store.add(session, row)
     _add_actions(session, row, outcome.plan)
@@ -129,14 +131,19 @@ def _replace_older(session: Session, audit: Audit, row: ActionPlan) -> None:
 
 
 def _mark_overlaps(session: Session, row: ActionPlan, plan: Plan) -> None:
-    """Say of each plan recommended before that this one wants something it wants for itself."""
+    """Say of each plan recommended before that this one wants something it wants for itself.
+
+    Plans of dry runs want nothing: they are never started.
+    """
     ours = leases.wanted((one.type, one.input_parameters) for one in plan.actions)
     if not ours:
         return
     others = (
         select(ActionPlan.id, Action.action_type, Action.input_parameters)
         .join(Action, Action.action_plan_id == ActionPlan.id)
+        .join(Audit, Audit.id == ActionPlan.audit_id)
         .where(ActionPlan.state == "RECOMMENDED", ActionPlan.deleted == 0, ActionPlan.id != row.id)
+        .where(~Audit.dry_run)
     )
     actions: dict[int, list[tuple[str, dict[str, object]]]] = {}
     for ident, kind, given in session.execute(others):

@@ -7,7 +7,8 @@ from tests.functional.applier.conftest import Lab
 from watcher.core import solution
 from watcher.core.solution import Action, disable_host, migrate, nop, sleep
 from watcher.db import store
-from watcher.db.models import ActionPlan
+from watcher.db.models import ActionPlan, Audit
+from watcher.decision_engine import history
 from watcher.simulator import migrations
 
 
@@ -25,6 +26,25 @@ def test_a_plan_runs_to_its_end_on_this_host(lab: Lab) -> None:
     assert (plan.state, plan.hostname, plan.epoch) == ("SUCCEEDED", "here", 1)
     assert plan.status_message is None
     assert lab.states(uuid) == ["SUCCEEDED"] * 3
+
+
+def test_a_plan_of_a_dry_run_is_refused_whoever_made_it_pending(lab: Lab) -> None:
+    server = lab.server()
+    with lab.database.writing() as session:
+        audit = store.every(session, Audit)[0]
+        store.change(session, audit, dry_run=True)
+    uuid = lab.plan(migrate(server.uuid, server.host, lab.roomy(server)), nop("a"))
+    plan = lab.run(uuid)
+    assert plan.state == "CANCELLED"
+    assert plan.status_message == (
+        f"Not run: action plan {uuid} is of the dry run {audit.uuid} and is never started: create"
+        " the audit without dry_run, and start the plan of that one."
+    )
+    assert lab.states(uuid) == ["CANCELLED"] * 2
+    assert not [path for _, method, path in lab.simulator.requests if method == "POST"
+                and path.endswith("/action")]  # fmt: skip
+    with lab.database.reading() as session:
+        assert history.moved(session, 3600) == frozenset()  # nobody has to rest
 
 
 def test_an_action_begins_after_its_parents_have_ended(lab: Lab) -> None:

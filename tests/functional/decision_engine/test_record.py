@@ -14,7 +14,7 @@ from watcher.core.solution import disable_host, migrate, nop
 from watcher.db import store
 from watcher.db.engine import Database
 from watcher.db.heartbeat import Silence
-from watcher.db.models import Action, ActionPlan, Audit, Goal, Service, Strategy
+from watcher.db.models import Action, ActionPlan, Audit, Goal, Lease, Service, Strategy
 from watcher.decision_engine import claims, history, record
 
 
@@ -127,6 +127,46 @@ def test_plans_about_other_things_and_plans_that_are_over_say_nothing(database):
     run(database, "b", migrate(uuid("vm9"), "c1", "c2"), nop("word"))
     assert now_of(database, old).status_message is None
     assert now_of(database, over).status_message == "no"
+
+
+def test_a_dry_run_says_how_to_start_such_a_plan_and_nothing_of_other_plans(database):
+    old = run(database, "a", MOVE)
+    dry = run(database, "b", MOVE, dry_run=True)
+    assert now_of(database, old).state == "RECOMMENDED"
+    assert now_of(database, old).status_message is None
+    assert now_of(database, dry).state == "RECOMMENDED"
+    assert now_of(database, dry).status_message == record.DRY_RUN
+    new = run(database, "c", MOVE)
+    assert new.uuid in now_of(database, old).status_message
+    assert now_of(database, dry).status_message == record.DRY_RUN
+
+
+def test_a_continuous_dry_run_replaces_its_own_plans_only_and_they_expire_as_others(database):
+    other = run(database, "other", MOVE)
+    first = run(database, "a", MOVE, **continuous(dry_run=True))
+    make_due(database, "a")
+    second = run(database, "a", MOVE)
+    rows = (other, first, second)
+    assert [now_of(database, one).state for one in rows] == [
+        *("RECOMMENDED", "CANCELLED", "RECOMMENDED"),
+    ]
+    with database.writing() as session:
+        for one in (other, second):
+            then = timeutils.utcnow() - timedelta(hours=25)
+            store.change(session, store.get(session, ActionPlan, one.uuid), created_at=then)
+        record.supersede_expired(session, 24)
+    assert [now_of(database, one).state for one in rows] == [
+        *("SUPERSEDED", "CANCELLED", "SUPERSEDED"),
+    ]
+
+
+def test_a_dry_run_never_starts_itself_whatever_its_row_says(database):
+    plan = run(database, "a", MOVE, dry_run=True, auto_trigger=True)
+    row = now_of(database, plan)
+    assert row.state == "RECOMMENDED"
+    assert "create the audit without dry_run" in row.status_message
+    with database.reading() as session:
+        assert store.every(session, Lease) == []
 
 
 def test_a_run_replaces_what_earlier_ones_recommended_but_not_what_the_operator_started(database):

@@ -53,6 +53,7 @@ class ActionPlanView(Stamped):
     on_failure = attr(
         types.Word(states.ON_FAILURE), since=microversions.EXECUTION, brief=False, null=True
     )
+    dry_run = attr(types.boolean, "audit.dry_run", since=microversions.DRY_RUN, brief=False)
 
 
 ACTION_PLANS = Resource(

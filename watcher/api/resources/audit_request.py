@@ -37,11 +37,13 @@ class AuditPost(Body):
     auto_trigger = field(types.boolean)
     parameters = field(types.objects)
     on_failure = field(types.Word(ON_FAILURE), since=microversions.EXECUTION)
+    dry_run = field(types.boolean, since=microversions.DRY_RUN)
 
 
 def build(call: Call, body: AuditPost) -> models.Audit:
     """The new audit, checked as a whole. Raises Invalid or NotFound."""
     check_on_failure(body.on_failure)
+    check_dry_run(bool(body.dry_run), bool(body.auto_trigger))
     if body.audit_type not in TYPES:
         raise Invalid(f"audit_type must be one of {', '.join(TYPES)}")
     _check_schedule(body)
@@ -65,6 +67,7 @@ def build(call: Call, body: AuditPost) -> models.Audit:
         auto_trigger=bool(body.auto_trigger),
         force=bool(body.force),
         on_failure=body.on_failure,
+        dry_run=bool(body.dry_run),
         next_run_time=_first_run(call, body, start),
         start_time=start,
         end_time=end,
@@ -76,6 +79,15 @@ def check_on_failure(word: str | None) -> None:
     """Raise Invalid for what a plan cannot do after a failure; None leaves it to the applier."""
     if word is not None and word not in ON_FAILURE:
         raise Invalid(f"on_failure must be one of {', '.join(ON_FAILURE)}")
+
+
+def check_dry_run(dry_run: bool, auto_trigger: bool) -> None:
+    """Raise Invalid for an audit whose plans are never started and are to start by themselves."""
+    if dry_run and auto_trigger:
+        raise Invalid(
+            "the plans of a dry_run audit are never started: set auto_trigger to false, or create"
+            " the audit without dry_run"
+        )
 
 
 def filled(strategy: models.Strategy | None, values: Mapping[str, Any]) -> dict[str, Any]:

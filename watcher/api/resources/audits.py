@@ -72,6 +72,7 @@ class AuditView(Stamped):
         null=True,
     )
     why_not = attr(WHY_NOT, since=microversions.WHY_NOT, brief=False, null=True)
+    dry_run = attr(types.boolean, since=microversions.DRY_RUN, brief=False)
 
 
 AUDITS = Resource(
@@ -191,6 +192,7 @@ def _changed(audit: models.Audit, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in values.keys() & {"auto_trigger", "force"}:
         if values[name] is None:
             raise Invalid(f"{name} must be true or false")
+    audit_request.check_dry_run(audit.dry_run, bool(values.get("auto_trigger")))
     if "on_failure" in values:
         audit_request.check_on_failure(values["on_failure"])
     if "interval" in values:
