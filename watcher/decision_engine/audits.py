@@ -6,55 +6,31 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from oslo_config import cfg
 from sqlalchemy.orm import Session
 
-from watcher import plugins
 from watcher.context import RequestContext
-from watcher.core import damping, scope
-from watcher.core import parameters as parameter_rules
-from watcher.core.cluster import Cluster
 from watcher.core.errors import (
     ImpossiblePlan,
-    Invalid,
     LostRace,
     NotFound,
     ServiceDown,
     WatcherError,
 )
-from watcher.core.goals import Goal, efficacy
-from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
-from watcher.core.protocols import Strategy, models_of
-from watcher.core.solution import MIGRATE, Action, Solution
+from watcher.core.solution import Solution
 from watcher.datasources.choice import DataSources
 from watcher.db import store
 from watcher.db.engine import Database, after_commit
 from watcher.db.models import Audit
-from watcher.decision_engine import claims, history, record, strategy_options
-from watcher.decision_engine.selection import choose
+from watcher.decision_engine import claims, history, reasoning, record
+from watcher.decision_engine.reasoning import Asked, Case
 from watcher.decision_engine.snapshots import Snapshots
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier
-from watcher.solvers.makespan import DESTINATION, SOURCE, TOTAL, memory_makespan_gib
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Case:
-    """Everything a strategy is given, gathered."""
-
-    name: str
-    strategy: Strategy[Any]
-    goal: Goal
-    cluster: Cluster
-    metrics: Metrics
-    parameters: Any
-    minimum_gain: float
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -117,48 +93,18 @@ class Runner:
 
     def gather(self, audit: Audit) -> Case:
         """Choose the strategy and fetch what it needs, in bulk, before it thinks."""
-        goal = plugins.goals().get(audit.goal.name)
-        if goal is None:
-            raise NotFound("Goal plugin", audit.goal.name)
-        name = (
-            audit.strategy.name if audit.strategy else choose(goal.name, self.sources, self.conf)
+        asked = Asked(
+            goal=audit.goal.name,
+            strategy=audit.strategy.name if audit.strategy else None,
+            parameters=audit.parameters or {},
+            scope=audit.scope or [],
+            again=audit.audit_type != "ONESHOT",
         )
-        strategy = plugins.strategy(name)
-        given = parameter_rules.with_defaults(damping.spec(strategy), audit.parameters or {})
-        own, wanted = damping.split(strategy, given)
-        own = strategy_options.configured(self.conf, name, own)
-        values = parameter_rules.parse(strategy.parameters, own)
-        snapshot = self.snapshots.gather(models_of(strategy, values))
-        cluster, notes = scope.apply(snapshot, audit.scope or [])
-        cool_down_s, minimum_gain = self._damping(audit, goal.name, wanted)
-        cluster, resting = self._rested(cluster, cool_down_s)
-        queries = strategy.queries(values)
-        metrics = self.sources.fetch(queries, cluster, strategy=name) if queries else Metrics()
-        metrics.require(query for query in queries if query.required)
-        notes = (*notes, *resting, *metrics.notes)
-        return Case(name, strategy, goal, cluster, metrics, values, minimum_gain, notes)
+        return reasoning.gather(asked, self.conf, self.snapshots, self.sources, self._moved)
 
-    def _damping(self, audit: Audit, goal: str, wanted: damping.Damping) -> tuple[float, float]:
-        """Cool-down (seconds) and minimum gain: the audit's own, else those of the options.
-
-        An audit that runs once does what it is asked for: the options are for the others.
-        """
-        settings = self.conf.watcher_decision_engine
-        again = audit.audit_type != "ONESHOT" and goal in damping.DAMPED
-        cool_down_s = settings.cool_down if again else 0.0
-        gain = settings.minimum_gain.get(goal, 0.0) if again else 0.0
-        return (
-            cool_down_s if wanted.cool_down is None else wanted.cool_down,
-            gain if wanted.minimum_gain is None else wanted.minimum_gain,
-        )
-
-    def _rested(self, cluster: Cluster, cool_down_s: float) -> tuple[Cluster, list[str]]:
-        """The cluster in which instances that were moved of late rest, and a note about them."""
-        if not cool_down_s:
-            return cluster, []
+    def _moved(self, within_s: float) -> frozenset[str]:
         with self.database.reading() as session:
-            moved = history.moved(session, cool_down_s)
-        return damping.rest(cluster, moved, cool_down_s)
+            return history.moved(session, within_s)
 
     @contextmanager
     def _told(self, event: str, audit: Audit) -> Iterator[None]:
@@ -173,8 +119,7 @@ class Runner:
 
     def solve(self, case: Case) -> Solution:
         """Run the strategy and log what it says."""
-        solution = case.strategy.solve(case.cluster, case.metrics, case.parameters)
-        solution = damping.worth(case.goal.name, solution, case.minimum_gain)
+        solution = reasoning.solve(case)
         for note in (*case.notes, *solution.notes, *map(str, case.metrics.coverage.values())):
             LOG.info("%s: %s", case.name, note)
         return solution
@@ -182,24 +127,13 @@ class Runner:
     def order(self, audit: Audit, case: Case, solution: Solution) -> Plan:
         """Order the solution and replay it: what cannot be carried out is never recorded."""
         with self._told("audit.planner", audit):
-            planner = plugins.planner(case.strategy.planner, self.conf)
-            plan = planner.order(solution, case.cluster)
-            if not solution.imaginary:
-                plan.replay(case.cluster)
-            for action in plan.actions:
-                _check_action(action)
-        return plan
+            return reasoning.order(case, solution, self.conf)
 
     def record(
         self, context: RequestContext, audit: Audit, case: Case, solution: Solution, plan: Plan
     ) -> None:
         """Plan, actions, indicators and the run's end in one transaction: all or nothing."""
-        told = {**solution.indicators, **self._makespan(case, solution, plan)}
-        indicators, global_efficacy = efficacy(case.goal, told)
-        said = "; ".join((*solution.notes, *case.notes))
-        outcome = record.Outcome(
-            case.name, plan, said, indicators, global_efficacy, solution.why_not
-        )
+        outcome = reasoning.outcome(case, solution, plan, self.conf)
 
         def work(session: Session) -> None:
             row = record.record(session, audit, outcome)
@@ -207,15 +141,6 @@ class Runner:
                 after_commit(session, lambda: self._launch(context, row.uuid))
 
         self.database.persist(work, self.stopped)
-
-    def _makespan(self, case: Case, solution: Solution, plan: Plan) -> dict[str, float]:
-        """How long the plan's migrations take under the applier's limits, as memory copied."""
-        if not solution.indicators or not any(one.type == MIGRATE for one in plan.actions):
-            return {}
-        settings = self.conf.watcher_applier
-        most, per_node = settings.parallel_total, settings.parallel_per_node
-        limits = {TOTAL: most, SOURCE: per_node, DESTINATION: per_node}
-        return {"makespan_memory_gib": memory_makespan_gib(plan, case.cluster, limits)}
 
     def _launch(self, context: RequestContext, plan_uuid: str) -> None:
         try:
@@ -242,15 +167,3 @@ class Runner:
             )
         except LostRace as lost:
             LOG.info("audit %s: %s", audit.uuid, lost)
-
-
-def _check_action(action: Action) -> None:
-    """Raise Invalid for an action that the applier would refuse: better now than when it runs."""
-    handler = plugins.actions().get(action.type)
-    if handler is None:
-        known = ", ".join(sorted(plugins.actions()))
-        raise Invalid(f"there is no action type {action.type}; there are {known}")
-    try:
-        parameter_rules.check(handler.schema, action.input_parameters)
-    except Invalid as error:
-        raise Invalid(f"action {action.type}: {error}") from error
