@@ -53,6 +53,16 @@ def models_of(strategy: Any, parameters: Any) -> tuple[str, ...]:
     return tuple(declared(parameters))
 
 
+def marks_of(strategy: Any, parameters: Any) -> Mapping[str, float]:
+    """The thresholds that a strategy holds hosts to, for its plans' reports to draw.
+
+    By a metric's public name in its unit, or by the name of one of its solution's loads in percent
+    of that load's limit. A strategy that has any has a method ``marks(parameters)`` saying so.
+    """
+    declared = getattr(strategy, "marks", None)
+    return {} if declared is None else dict(declared(parameters))
+
+
 @runtime_checkable
 class Planner(Protocol):
     """Orders a solution; pure. Built with its options as keyword arguments."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -39,6 +40,9 @@ Moment = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 """A naive UTC datetime with microseconds (MySQL's plain DATETIME would drop them)."""
 
 Json = JSON(none_as_null=True)
+
+Bytes = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+"""Bytes, 16 MiB of them at most (MySQL's plain BLOB ends at 64 KiB)."""
 
 
 class Base(DeclarativeBase):
@@ -201,6 +205,8 @@ class ActionPlan(WithMessage, WithUuid, Base):
 
     ``epoch`` counts the appliers that took the plan: a superseded one cannot write any more.
     ``on_failure`` is continue, stop or rollback; null leaves it to the applier's configuration.
+    ``evidence`` is what it was made from (``watcher.report.evidence``), perhaps a megabyte: it is
+    read when it is asked for only.
     """
 
     __tablename__ = "action_plans"
@@ -217,6 +223,7 @@ class ActionPlan(WithMessage, WithUuid, Base):
     hostname: Mapped[str | None] = mapped_column(String(255))
     epoch: Mapped[int] = mapped_column(default=0)
     on_failure: Mapped[str | None] = mapped_column(String(20))
+    evidence: Mapped[bytes | None] = mapped_column(Bytes, deferred=True)
 
     audit: Mapped[Audit] = relationship(lazy="raise")
     strategy: Mapped[Strategy | None] = relationship(lazy="raise")

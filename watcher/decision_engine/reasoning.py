@@ -6,7 +6,7 @@ bus or the cloud. What is asked of them comes in as ``Model``, ``DataSources`` a
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from oslo_config import cfg
@@ -19,12 +19,13 @@ from watcher.core.errors import Invalid, NotFound
 from watcher.core.goals import Goal, efficacy
 from watcher.core.metrics import Metrics
 from watcher.core.plan import Plan
-from watcher.core.protocols import Strategy, models_of
+from watcher.core.protocols import Strategy, marks_of, models_of
 from watcher.core.solution import MIGRATE, Action, Solution
 from watcher.datasources.choice import DataSources
 from watcher.decision_engine import strategy_options
 from watcher.decision_engine.record import Outcome
 from watcher.decision_engine.selection import choose
+from watcher.report import evidence
 from watcher.solvers.makespan import DESTINATION, SOURCE, TOTAL, memory_makespan_gib
 
 Moved = Callable[[float], Collection[str]]
@@ -135,22 +136,39 @@ def order(case: Case, solution: Solution, conf: cfg.ConfigOpts) -> Plan:
 
 def outcome(case: Case, solution: Solution, plan: Plan, conf: cfg.ConfigOpts) -> Outcome:
     """What the run came to, to be recorded or shown."""
-    told = {**solution.indicators, **_makespan(case, solution, plan, conf)}
+    settings = conf.watcher_applier
+    most, per_node = settings.parallel_total, settings.parallel_per_node
+    limits = {TOTAL: most, SOURCE: per_node, DESTINATION: per_node}
+    told = {**solution.indicators, **_makespan(case, solution, plan, limits)}
     indicators, global_efficacy = efficacy(case.goal, told)
     said = "; ".join((*solution.notes, *case.notes))
-    return Outcome(case.name, plan, said, indicators, global_efficacy, solution.why_not)
+    kept = _evidence(case, solution, plan, limits)
+    return Outcome(case.name, plan, said, indicators, global_efficacy, solution.why_not, kept)
 
 
 def _makespan(
-    case: Case, solution: Solution, plan: Plan, conf: cfg.ConfigOpts
+    case: Case, solution: Solution, plan: Plan, limits: Mapping[str, int]
 ) -> dict[str, float]:
     """How long the plan's migrations take under the applier's limits, as memory copied."""
     if not solution.indicators or not any(one.type == MIGRATE for one in plan.actions):
         return {}
-    settings = conf.watcher_applier
-    most, per_node = settings.parallel_total, settings.parallel_per_node
-    limits = {TOTAL: most, SOURCE: per_node, DESTINATION: per_node}
     return {"makespan_memory_gib": memory_makespan_gib(plan, case.cluster, limits)}
+
+
+def _evidence(
+    case: Case, solution: Solution, plan: Plan, limits: Mapping[str, int]
+) -> evidence.Evidence:
+    """What the plan's report needs to know of this run."""
+    marks = marks_of(case.strategy, case.parameters)
+    coverage = (
+        f"{query.metric.public_name}: {answer}" for query, answer in case.metrics.coverage.items()
+    )
+    return replace(
+        evidence.gather(case.cluster, plan, solution, case.metrics, marks),
+        limits=limits,
+        parameters=asdict(case.parameters),
+        notes=(*solution.notes, *case.notes, *coverage),
+    )
 
 
 def _check_action(action: Action) -> None:

@@ -3,8 +3,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from oslo_utils import uuidutils
@@ -17,6 +18,7 @@ from watcher.core.refusals import WhyNot
 from watcher.db import clock, leases, models, store
 from watcher.db.models import Action, ActionPlan, Audit
 from watcher.decision_engine import claims
+from watcher.report.evidence import Evidence, pack
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +30,8 @@ DRY_RUN = "A dry run: to start such a plan, create the audit without dry_run."
 class Outcome:
     """What a run came to: ``said`` is what is to be told of it, "" for nothing.
 
-    ``indicators`` and ``global_efficacy`` are those of ``watcher.core.goals.efficacy``.
+    ``indicators`` and ``global_efficacy`` are those of ``watcher.core.goals.efficacy``,
+    ``evidence`` is what the plan's report needs.
     """
 
     strategy: str
@@ -37,6 +40,12 @@ class Outcome:
     indicators: Sequence[dict[str, Any]]
     global_efficacy: list[dict[str, Any]]
     why_not: WhyNot | None = None
+    evidence: Evidence | None = field(default=None, repr=False)
+
+    @cached_property
+    def kept(self) -> bytes | None:
+        """The evidence as it is kept with the plan."""
+        return None if self.evidence is None else pack(self.evidence)
 
     @property
     def message(self) -> str | None:
@@ -49,6 +58,7 @@ def record(session: Session, claimed: Audit, outcome: Outcome) -> ActionPlan:
 
     With auto_trigger a plan that has something to do becomes PENDING; the caller rings.
     """
+    _ = outcome.kept  # some tenths of a second, before the database is locked
     audit = claims.held(session, claimed)
     row = _add_plan(session, audit, outcome)
     why_not = outcome.why_not and asdict(outcome.why_not)
@@ -83,6 +93,7 @@ def _add_plan(session: Session, audit: Audit, outcome: Outcome) -> ActionPlan:
         global_efficacy=outcome.global_efficacy,
         on_failure=audit.on_failure,
         status_message=outcome.message if idle else DRY_RUN if audit.dry_run else None,
+        evidence=outcome.kept,
     )
     store.add(session, row)
     _add_actions(session, row, outcome.plan)

@@ -30,24 +30,34 @@ class Job:
     needs: tuple[tuple[str, Hashable], ...] = ()
 
 
-def makespan(jobs: Iterable[Job], limits: Mapping[str, int]) -> float:
-    """When the last job ends, in the unit of their work; ``limits`` are by kind.
+@dataclass(frozen=True)
+class Span:
+    """When a job runs, in the unit of the jobs' work, counted from the start of the plan."""
 
-    A kind without a limit, or with 0, has none.
-    """
+    start: float
+    end: float
+
+
+def schedule(jobs: Iterable[Job], limits: Mapping[str, int]) -> list[Span]:
+    """When each job runs; ``limits`` are by kind. A kind without a limit, or with 0, has none."""
     busy: dict[tuple[str, Hashable], list[float]] = {}
-    ends: list[float] = []
+    spans: list[Span] = []
     for job in jobs:
-        start = max((ends[place] for place in job.waits), default=0.0)
+        start = max((spans[place].end for place in job.waits), default=0.0)
         limited = [need for need in job.needs if limits.get(need[0])]
         for need in limited:
             lane = busy.setdefault(need, [])
             if len(lane) >= limits[need[0]]:
                 start = max(start, heappop(lane))
-        ends.append(start + job.work)
+        spans.append(Span(start, start + job.work))
         for need in limited:
-            heappush(busy[need], ends[-1])
-    return max(ends, default=0.0)
+            heappush(busy[need], spans[-1].end)
+    return spans
+
+
+def makespan(jobs: Iterable[Job], limits: Mapping[str, int]) -> float:
+    """When the last job ends, in the unit of their work; ``limits`` as in ``schedule``."""
+    return max((span.end for span in schedule(jobs, limits)), default=0.0)
 
 
 def memory_makespan_gib(plan: Plan, cluster: Cluster, limits: Mapping[str, int]) -> float:

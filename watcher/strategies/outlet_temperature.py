@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``outlet_temperature``: takes work off the hosts with the hottest exhaust air."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -62,6 +62,10 @@ class OutletTemperature:
             Query(Metric.HOST_INLET_TEMP, period, granularity_s=width, required=False),
             Query(Metric.INSTANCE_CPU_USAGE, period, granularity_s=width, required=False),
         )
+
+    def marks(self, parameters: Parameters) -> Mapping[str, float]:
+        """The threshold that a report draws."""
+        return {Metric.HOST_OUTLET_TEMP.public_name: parameters.threshold}
 
     def solve(self, cluster: Cluster, metrics: Metrics, parameters: Parameters) -> Solution:
         """The moves. Raises NoMetrics when no outlet temperature is measured."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``uniform_airflow``: takes work off the hosts whose fans blow hardest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -73,6 +73,14 @@ class UniformAirflow:
                 )
             ),
         )
+
+    def marks(self, parameters: Parameters) -> Mapping[str, float]:
+        """The thresholds that a report draws."""
+        return {
+            Metric.HOST_AIRFLOW.public_name: parameters.threshold_airflow,
+            Metric.HOST_INLET_TEMP.public_name: parameters.threshold_inlet_t,
+            Metric.HOST_POWER.public_name: parameters.threshold_power,
+        }
 
     def solve(self, cluster: Cluster, metrics: Metrics, parameters: Parameters) -> Solution:
         """The moves. Raises NoMetrics when no air flow is measured."""

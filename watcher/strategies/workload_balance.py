@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``workload_balance``: live migrations from the busiest hosts to idle ones, in one plan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,6 +92,10 @@ class WorkloadBalance:
                 granularity_s=int(parameters.granularity),
             ),
         )
+
+    def marks(self, parameters: Parameters) -> Mapping[str, float]:
+        """The threshold that a report draws, in percent of what a host has."""
+        return {parameters.metrics: parameters.threshold}
 
     def solve(self, cluster: Cluster, metrics: Metrics, parameters: Parameters) -> Solution:
         """The moves. Raises NoMetrics when nothing at all was measured."""
