@@ -21,7 +21,10 @@ from tests.integration.runner import Runner
 from tests.tempest import VENV, forked
 
 BIN = VENV / "bin"
-WORKERS = "2"
+WORKERS = 2
+STARTERS = r"\.test_(action_plan_start|execute_action_plan|skip_action)\b"
+"""The tests that start a plan. While one runs, an audit without force ends CANCELLED, which the
+tests that make audits do not expect of anybody else: so these run by themselves, after the rest."""
 PLUGIN = "watcher_tempest_plugin.tests"
 CLIENT = "watcherclient.tests.client_functional"
 TIMEOUT_S = 600
@@ -93,18 +96,25 @@ class Bench:
 
     def tempest(self, *suites: str) -> Outcome:
         """``tempest run`` on packages of the plug-in."""
-        regex = rf"^{PLUGIN}\.({'|'.join(suites)})\."
-        return self._run(
-            *("tempest", "run", "--config-file", str(self.folder / "tempest.conf")),
-            *("--regex", regex, "--concurrency", WORKERS),
-        )
+        chosen = rf"^{PLUGIN}\.({'|'.join(suites)})\."
+        run = ("tempest", "run", "--config-file", str(self.folder / "tempest.conf"), "--regex")
+        return self._both((*run, chosen), (*run, f"{chosen}.*{STARTERS}"))
 
     def client(self) -> Outcome:
         """The functional tests that come with python-watcherclient."""
         found = next((VENV / "lib").glob("python3*/site-packages"))
-        return self._run(
-            *("stestr", "--test-path", str(found / CLIENT.replace(".", "/"))),
-            *("--top-dir", str(found), "run", "--concurrency", WORKERS),
+        package = ("--test-path", str(found / CLIENT.replace(".", "/")), "--top-dir", str(found))
+        run = ("stestr", *package, "run")
+        return self._both(run, (*run, STARTERS))
+
+    def _both(self, run: Sequence[str], starters: Sequence[str]) -> Outcome:
+        """All but the tests that start plans, side by side; then those, one by one."""
+        most = self._run(*run, "--exclude-regex", STARTERS, "--concurrency", str(WORKERS))
+        rest = self._run(*starters, "--concurrency", "1")
+        return Outcome(
+            {**most.statuses, **rest.statuses},
+            most.seconds + rest.seconds,
+            most.printed + rest.printed,
         )
 
     def _run(self, *words: str) -> Outcome:
