@@ -25,6 +25,51 @@ MOST_ROWS, MOST_PAIRS = 5_000, 2_000_000
 OTHERS = "other reasons"
 UNMEASURED = "its load is not measured"
 
+_KINDS = (
+    ("it is locked", "locked"),
+    ("it is excluded", "excluded"),
+    ("its metadata optimize says no", "excluded"),
+    ("it was migrated a short time ago", "cool_down"),
+    ("it is new", "unread"),
+    ("it is on no host", "unplaced"),
+    ("it is ", "instance_state"),
+    ("Nova is busy with it", "instance_state"),
+    ("Nova does not migrate it", "instance_state"),
+    ("only its hypervisor can judge", "unjudged"),
+    (UNMEASURED, "unmeasured"),
+    ("its host is down", "host_down"),
+    ("its host could not be read", "unread"),
+    ("its host is outside", "scope"),
+    ("down", "host_down"),
+    ("disabled", "host_disabled"),
+    ("not read completely", "unread"),
+    ("outside the audit's scope", "scope"),
+    ("outside availability zone", "availability_zone"),
+    ("outside the aggregates", "aggregate"),
+    ("in an aggregate", "aggregate"),
+    ("in no aggregate", "aggregate"),
+    ("not offered", "strategy"),
+    ("against its server group", "server_group"),
+    ("another hypervisor", "hypervisor"),
+    ("an older hypervisor", "hypervisor"),
+    ("another CPU", "cpu"),
+    ("a CPU without", "cpu"),
+    ("with trait", "trait"),
+    ("without trait", "trait"),
+    ("not enough ", "room"),
+    ("more ", "room"),
+)
+"""What a reason begins with, and its kind; the first that fits."""
+
+OTHER = "other"
+KINDS = tuple(dict.fromkeys((*(kind for _, kind in _KINDS), OTHER)))
+"""The kinds of reasons, for counting: there are few of them, whatever the cloud."""
+
+
+def kind_of(reason: str) -> str:
+    """One of ``KINDS``; reasons themselves name traits, zones and resources."""
+    return next((kind for head, kind in _KINDS if reason.startswith(head)), OTHER)
+
 
 @dataclass(frozen=True)
 class Example:

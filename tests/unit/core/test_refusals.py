@@ -143,3 +143,30 @@ def test_as_json_it_says_the_same():
     assert found["destinations"] == (
         {"reason": "down", "count": 1, "examples": ({"instance": "a", "host": "c1"},)},
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("it is locked", "locked"),
+        ("it is suspended", "instance_state"),
+        ("its host is down", "host_down"),
+        ("down", "host_down"),
+        ("outside availability zone east", "availability_zone"),
+        ("in an aggregate with another ssd", "aggregate"),
+        ("without trait CUSTOM_GPU", "trait"),
+        ("not enough vcpus left", "room"),
+        ("a word that no constraint has said yet", "other"),
+    ],
+)
+def test_a_reason_is_of_one_of_few_kinds(reason, kind):
+    assert refusals.kind_of(reason) == kind
+    assert kind in refusals.KINDS
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_constraints_say_is_of_a_kind_of_its_own(seed):
+    found = explained(random_world(seed, 12, 80))
+    reasons = [one.reason for one in (*found.instances, *found.destinations)]
+    assert reasons
+    assert [one for one in reasons if refusals.kind_of(one) == "other"] == []
