@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The WSGI application: pecan inside, and around it what every OpenStack API has.
 
-Outside in: request id, CORS (a preflight has no token), proxy headers, the health check, one form
-for errors of the layers, the size limit, Keystone's token, pecan (contract: rest-api 3).
+Outside in: what measures requests, request id, CORS (a preflight has no token), proxy headers, the
+health check, one form for errors of the layers, the size limit, Keystone's token, pecan
+(contract: rest-api 3).
 """
 
 import os
@@ -18,7 +19,7 @@ from oslo_middleware import catch_errors, cors, http_proxy_to_wsgi, request_id, 
 from oslo_middleware.healthcheck import Healthcheck
 
 from watcher import config
-from watcher.api import expose, microversions
+from watcher.api import expose, measured, microversions
 from watcher.api.policies import Policy
 from watcher.api.root import Root
 from watcher.db.engine import Database
@@ -135,7 +136,7 @@ def make_app(conf: cfg.ConfigOpts, database: Database, bus: Bus) -> Wsgi:
     application = WithHealthcheck(application, conf)
     application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, conf)
     application = cors.CORS(application, conf)
-    return request_id.RequestId(application, conf)
+    return measured.Measured(request_id.RequestId(application, conf))
 
 
 class Request(webob.Request):
@@ -183,4 +184,6 @@ class WithHealthcheck:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a request."""
         asked = environ.get("PATH_INFO") == "/healthcheck"
+        if asked:
+            environ[measured.ROUTE] = "/healthcheck"
         return (self.healthcheck if asked else self.application)(environ, start_response)

@@ -16,7 +16,7 @@ import webob.exc
 from microversion_parse import Version
 from webob import Request, Response
 
-from watcher.api import expose, microversions, openapi, strict
+from watcher.api import expose, measured, microversions, openapi, strict
 from watcher.api.expose import Api, Operation
 from watcher.api.resources import (
     action_plans,
@@ -104,6 +104,7 @@ class Root:
         path = _canonical(segments)
         if path in self.documents:
             _choose(request, {"GET": None})
+            request.environ[measured.ROUTE] = f"/{'/'.join(path)}"
             return self.documents[path], []
         if path[-1].endswith(".xml"):
             raise NotAcceptable("the service speaks JSON only")
@@ -111,6 +112,8 @@ class Root:
             if pattern in self.routes:
                 strict.check(list(idents))
                 request.context["found"] = _choose(request, self.routes[pattern]), idents
+                names = (part or "{id}" for part in pattern)
+                request.environ[measured.ROUTE] = f"/v1/{'/'.join(names)}"
                 return self.serve, []
         raise NotFound("Path", request.path_info[:200])
 

@@ -89,6 +89,11 @@ class Limits:
         """How many that count towards something run now."""
         return self._used[key]
 
+    def state(self) -> tuple[int, int, int]:
+        """How many run here, how many wait here, and how many may run in all."""
+        with self._lock:
+            return self._used[TOTAL], len(self._waiting), self._total
+
     def _admit(self) -> None:
         admitted = []
         with self._lock:

@@ -6,7 +6,7 @@ nobody did, the applier looks for PENDING plans while it has a worker free.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -31,12 +31,17 @@ from watcher.db.heartbeat import Heartbeat, Silence
 from watcher.db.models import ActionDescription, ActionPlan
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.transport import Bus
+from watcher.telemetry import gauges
+from watcher.telemetry.gauges import Reading
+from watcher.telemetry.pulse import Pulse
 
 LOG = logging.getLogger(__name__)
 
 NAME = "watcher-applier"
 LOOK_S = 2.0
 """Seconds between looks for plans whose message was lost and for plans to be cancelled."""
+ROUND_S = 120.0
+"""A look takes longer than this only when it hangs; a database is waited for at most half."""
 TRIES = 5
 
 OPTIONS = Group(
@@ -130,7 +135,8 @@ class ApplierService:
         settings = conf.watcher_applier
         self._host: str = conf.host
         self._database = database
-        limits = _limits(settings)
+        self._limits = limits = _limits(settings)
+        self._pulse = Pulse("due-plans", ROUND_S)
         self._wires = _wires(settings, database, announcer, clients, limits)
         self._engine = _engine(conf, limits)
         self._orphans = Orphans(
@@ -181,6 +187,21 @@ class ApplierService:
         self._pool.shutdown()
         self._heartbeat.stop()
 
+    @property
+    def pulses(self) -> Iterator[Pulse]:
+        """The loops that must go round."""
+        yield from (self._heartbeat.pulse, self._pulse)
+
+    def readings(self) -> Iterator[Reading]:
+        """What is to be seen of it now."""
+        plans, (running, waiting, most) = len(self._runs()), self._limits.state()
+        yield gauges.THREADS(self._workers, "action_plans")
+        yield gauges.BUSY(plans, "action_plans")
+        yield gauges.QUEUED(0, "action_plans")  # what waits stays PENDING in the database
+        yield gauges.THREADS(most, "actions")
+        yield gauges.BUSY(running, "actions")
+        yield gauges.QUEUED(waiting, "actions")
+
     def ring(self, uuid: str, caller: Mapping[str, Any]) -> None:
         """There is a plan to run, says a message; it may come late, twice, or never."""
         with self._lock:
@@ -194,6 +215,7 @@ class ApplierService:
     def _look(self) -> None:
         lost = False
         while not self._stopping.is_set():
+            self._pulse.beat()
             self._bell.clear()
             try:
                 self._cancel()

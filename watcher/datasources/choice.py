@@ -7,7 +7,7 @@ is back. Every question that stays open has its reason.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from watcher.core.errors import BadParameters, NoMetrics, Unavailable
 from watcher.core.metrics import Coverage, Floats, Metric, Metrics, Query
 from watcher.core.protocols import DataSource
 from watcher.datasources import coverage
+from watcher.telemetry import gauges, meters
+from watcher.telemetry.gauges import Reading
 
 LOG = logging.getLogger(__name__)
 
@@ -120,6 +122,7 @@ class DataSources:
         self._lock = threading.Lock()
         self._built: dict[str, DataSource | None] = {}
         self._failing: dict[str, str] = {}
+        self._last: dict[tuple[str, str], Coverage] = {}
         self.chosen(None)
 
     def chosen(self, strategy: str | None) -> list[DataSource]:
@@ -195,33 +198,47 @@ class DataSources:
         self, query: Query, cluster: Cluster, sources: Sequence[DataSource]
     ) -> tuple[Floats, Coverage] | str:
         """The answer of the first source that has one, or why none has."""
-        limits = self._conf.watcher_datasources
         reasons, silent = [], []
         for source in sources:
             if query.metric not in source.metrics:
                 silent.append(source.name)
                 continue
-            try:
-                column, found = source.fetch(query, cluster)
-            except NoMetrics as error:
-                reasons.append(str(error))
-                continue
-            except Unavailable as error:
-                reasons.append(str(error))
-                self._report(source.name, str(error))
-                continue
-            self._report(source.name, "")
-            found = coverage.counted(found, column, query, cluster)
-            lack = coverage.lacking(
-                found, query, limits.minimum_coverage_percent, limits.maximum_age
-            )
-            if not lack:
-                return column, found
-            reasons.append(lack)
+            labels = (source.name, query.metric.public_name)
+            with meters.timed(meters.DATASOURCE_FETCHES, *labels, failed="broken") as outcome:
+                answer, outcome[0] = self._ask(source, query, cluster)
+            if not isinstance(answer, str):
+                return answer
+            reasons.append(answer)
         if silent and not reasons:
             reasons.append(f"none of {', '.join(silent)} is configured for it")
         why = "; ".join(reasons) or "no data source is installed"
         return f"metric {query.metric.public_name}: {why}"
+
+    def _ask(
+        self, source: DataSource, query: Query, cluster: Cluster
+    ) -> tuple[tuple[Floats, Coverage] | str, str]:
+        """The answer of one source, or why it has none; and that in one word, to be counted."""
+        limits = self._conf.watcher_datasources
+        try:
+            column, found = source.fetch(query, cluster)
+        except NoMetrics as error:
+            return str(error), "empty"
+        except Unavailable as error:
+            self._report(source.name, str(error))
+            return str(error), "down"
+        self._report(source.name, "")
+        found = coverage.counted(found, column, query, cluster)
+        self._last[source.name, query.metric.public_name] = found
+        lack = coverage.lacking(found, query, limits.minimum_coverage_percent, limits.maximum_age)
+        return (lack, "incomplete") if lack else ((column, found), "answered")
+
+    def readings(self) -> Iterator[Reading]:
+        """Coverage and age of the samples at the last fetch of each metric from each source."""
+        for labels, found in list(self._last.items()):
+            if found.rows:
+                yield gauges.COVERAGE(found.measured / found.rows, *labels)
+            if found.newest_age_s is not None:
+                yield gauges.SAMPLE_AGE(found.newest_age_s, *labels)
 
     def _report(self, name: str, failure: str) -> None:
         """One log line when a source begins to fail, and one when it answers again."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happened to rows in a session, remembered until the commit and announced then."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from watcher.db.models import Base
+from watcher.db.models import LIFECYCLES, Action, Base
+from watcher.telemetry import moves
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,20 @@ def note(session: Session, kind: str, row: Base, old_state: str | None = None) -
     session.info.setdefault("changes", []).append(noted)
     if session.info.get("announces"):
         _attach(session, row)
+
+
+def count(changes: Iterable[Change]) -> None:
+    """Count the moves among committed changes, for Prometheus."""
+    for one in changes:
+        row: Any = one.row
+        if type(row) not in LIFECYCLES or one.kind == "delete" or one.old_state == one.state:
+            continue
+        if isinstance(row, Action):
+            given = row.action_type, row.input_parameters
+            moves.moved_action(row.uuid, one.old_state, str(one.state), *given)
+        else:
+            kind = row.__tablename__.removesuffix("s")
+            moves.moved(kind, row.uuid, one.old_state, str(one.state))
 
 
 def _attach(session: Session, row: Any) -> None:

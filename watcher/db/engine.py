@@ -37,7 +37,7 @@ from sqlalchemy.orm import Session, make_transient, sessionmaker
 
 from watcher import config
 from watcher.core.errors import Invalid, LostRace, ServiceDown, Unavailable
-from watcher.db import migrations
+from watcher.db import changes, migrations
 
 LOG = logging.getLogger(__name__)
 
@@ -141,8 +141,10 @@ class Database:
                 session.expunge_all()  # else the rollback would empty the rows
                 _forget(session.info.get("added", ()))
                 raise
-        if self._announce and (changes := session.info.get("changes")):
-            self._announce(changes)
+        noted = session.info.get("changes", ())
+        changes.count(noted)
+        if self._announce and noted:
+            self._announce(noted)
         for work in session.info.get("after_commit", ()):
             work()
 

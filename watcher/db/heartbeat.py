@@ -15,12 +15,16 @@ from watcher.core.errors import LostRace, WatcherError
 from watcher.db import clock, store
 from watcher.db.engine import Database
 from watcher.db.models import Service
+from watcher.telemetry.pulse import Pulse
 
 LOG = logging.getLogger(__name__)
 
 Status = Literal["ACTIVE", "FAILED"]
 Tell = Callable[[Service, Status, Status], None]
 """Told of a service, its status before and now."""
+
+ROUND_S = 120.0
+"""A beat takes longer than this only when it hangs; a database is waited for at most half."""
 
 WATCHERS = ("watcher-decision-engine", "watcher-applier")
 """The daemons that look after the others."""
@@ -85,6 +89,7 @@ class Heartbeat:
         self._neighbours = Neighbours(name, conf.host, conf.service_down_time)
         self._stop = threading.Event()
         self._down = False
+        self.pulse = Pulse(f"heartbeat {name}", lambda: ROUND_S + conf.periodic_interval)
         self._thread = threading.Thread(target=self._run, name=f"heartbeat {name}", daemon=True)
 
     def start(self) -> None:
@@ -120,6 +125,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stop.wait(self._conf.periodic_interval):
+            self.pulse.beat()
             try:
                 self.beat()
                 self.look()

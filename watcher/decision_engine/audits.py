@@ -19,6 +19,7 @@ from watcher.core.errors import (
     WatcherError,
 )
 from watcher.core.plan import Plan
+from watcher.core.refusals import WhyNot, kind_of
 from watcher.core.solution import Solution
 from watcher.datasources.choice import DataSources
 from watcher.db import store
@@ -29,6 +30,7 @@ from watcher.decision_engine.reasoning import Asked, Case
 from watcher.decision_engine.snapshots import Snapshots
 from watcher.messaging.notifications import Announcer
 from watcher.messaging.rpc import Applier
+from watcher.telemetry import meters
 
 LOG = logging.getLogger(__name__)
 
@@ -57,6 +59,11 @@ class Runner:
         audit = self.claim(uuid, owners)
         if audit is None:
             return
+        with meters.timed(meters.AUDIT_RUNS, audit.goal.name, failed="failed") as outcome:
+            outcome[0] = self._carry(context, audit)
+
+    def _carry(self, context: RequestContext, audit: Audit) -> str:
+        """A claimed audit, to its end: succeeded, failed or withdrawn."""
         try:
             with self._told("audit.strategy", audit):
                 case = self.gather(audit)
@@ -64,9 +71,12 @@ class Runner:
             plan = self.order(audit, case, solution)
             self.record(context, audit, case, solution, plan)
         except LostRace as error:  # the operator's wish, or taken over while we were frozen
-            LOG.info("audit %s ends here without a plan: %s", uuid, error)
+            LOG.info("audit %s ends here without a plan: %s", audit.uuid, error)
+            return "withdrawn"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: a failed audit is a result
             self.fail(audit, error)
+            return "failed"
+        return "succeeded"
 
     def claim(self, uuid: str, owners: Collection[str] = ()) -> Audit | None:
         """Take an audit that is to be run; None when it is not.
@@ -141,6 +151,7 @@ class Runner:
                 after_commit(session, lambda: self._launch(context, row.uuid))
 
         self.database.persist(work, self.stopped)
+        _count(solution.why_not)
 
     def _launch(self, context: RequestContext, plan_uuid: str) -> None:
         try:
@@ -167,3 +178,13 @@ class Runner:
             )
         except LostRace as lost:
             LOG.info("audit %s: %s", audit.uuid, lost)
+        _count(why_not)
+
+
+def _count(why_not: WhyNot | None) -> None:
+    """Count what constraints refused, for Prometheus."""
+    if why_not is None:
+        return
+    for subject, found in (("instance", why_not.instances), ("destination", why_not.destinations)):
+        for one in found:
+            meters.REFUSALS.labels(subject, kind_of(one.reason)).inc(one.count)

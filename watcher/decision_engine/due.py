@@ -17,8 +17,12 @@ from watcher.core.errors import WatcherError
 from watcher.db.engine import Database
 from watcher.db.heartbeat import Silence
 from watcher.decision_engine import claims, record
+from watcher.telemetry.pulse import Pulse
 
 LOG = logging.getLogger(__name__)
+
+ROUND_S = 120.0
+"""A look takes longer than this only when it hangs; a database is waited for at most half."""
 
 Trigger = Callable[[str, Collection[str]], None]
 """Has an audit run that is waiting, or that one of these hosts was running."""
@@ -49,6 +53,9 @@ class DueLoop:
         self._silence = Silence(service)
         self._expire_at_s = time.monotonic()
         self._lost = False
+        self.pulse = Pulse(
+            "due-audits", lambda: ROUND_S + self._settings.continuous_audit_interval
+        )
         self._thread = threading.Thread(target=self._run, name="due-audits", daemon=True)
 
     def start(self) -> None:
@@ -75,6 +82,7 @@ class DueLoop:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
+            self.pulse.beat()
             try:
                 self.look()
                 self._lost = False

@@ -15,6 +15,8 @@ from watcher.core.news import News
 from watcher.decision_engine.follower import Follower
 from watcher.decision_engine.keeper import Keeper
 from watcher.messaging.listener import Listener, Message, make_listener
+from watcher.telemetry import meters
+from watcher.telemetry.pulse import Pulse
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ OPTIONS = (
 
 FOLLOW_S = 1.0
 """How often the snapshots take in what was heard."""
+ROUND_S = 300.0
+"""To take in what was heard takes longer than this only when it hangs."""
 
 STORAGE_KINDS = frozenset({"volume", "snapshot", "pool"})
 
@@ -52,6 +56,7 @@ class Feed:
         self._listener: Listener | None = None
         self._refused: Counter[str] = Counter()
         self._stopped = threading.Event()
+        self.pulse = Pulse("model-follower", ROUND_S)
         self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
 
     @property
@@ -84,7 +89,9 @@ class Feed:
             try:
                 moment, publisher = sent_at(message["metadata"]), str(message["publisher_id"])
                 news += translate(Notification(event, publisher, moment, message["payload"]))
+                meters.NEWS.labels("taken").inc()
             except (KeyError, TypeError, ValueError, AttributeError) as error:
+                meters.NEWS.labels("refused").inc()
                 self._refused[event] += 1
                 if self._refused[event] == 1:
                     LOG.warning("a notification %s cannot be read: %r", event, error)
@@ -97,6 +104,7 @@ class Feed:
 
     def _run(self) -> None:
         while not self._stopped.wait(FOLLOW_S):
+            self.pulse.beat()
             for keeper in self._keepers:
                 try:
                     keeper.follow()

@@ -9,7 +9,7 @@ follower takes in what notifications tell.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +22,9 @@ from watcher.core.errors import StaleCluster, WatcherError
 from watcher.core.protocols import Collector
 from watcher.core.storage import Storage
 from watcher.decision_engine.follower import Follower
+from watcher.telemetry import gauges, meters
+from watcher.telemetry.gauges import Reading
+from watcher.telemetry.pulse import Pulse
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ T = TypeVar("T", bound=Cluster | Storage | Machines)
 
 LOOK_S = 1.0
 """How often it is looked whether the next reading is due."""
+READING_S = 1800.0
+"""A reading that takes longer than this hangs."""
 AGAIN_S = 60.0
 """After a reading that failed, the next one comes no later than this."""
 
@@ -66,6 +71,8 @@ class Keeper(Generic[T]):
         self._read_at: datetime | None = None
         self._failed_at: datetime | None = None
         self._failure = ""
+        self._made_at = clock()
+        self.pulse = Pulse(f"model {collector.name}", READING_S)
         self._thread = threading.Thread(target=self._run, name="snapshot-keeper", daemon=True)
 
     def start(self) -> None:
@@ -85,6 +92,17 @@ class Keeper(Generic[T]):
     def age_s(self) -> float | None:
         """Seconds since the last good snapshot was begun to be read; None before the first."""
         return None if self._read_at is None else (self._clock() - self._read_at).total_seconds()
+
+    def readings(self, *, background: bool) -> Iterator[Reading]:
+        """How old the snapshot is and what is in it; one only read on demand may be absent."""
+        name, snapshot = self._collector.name, self._snapshot
+        since = self._read_at or (self._made_at if background else None)
+        if since is not None:
+            yield gauges.MODEL_AGE((self._clock() - since).total_seconds(), name)
+        if background:
+            yield gauges.MODEL_PERIOD(self._period_s, name)
+        for kind, number in sizes(snapshot).items() if snapshot is not None else ():
+            yield gauges.MODEL_SIZE(number, kind)
 
     def follow(self) -> None:
         """Take in the news that have come since the last time."""
@@ -143,7 +161,11 @@ class Keeper(Generic[T]):
         if self._follower is not None:
             self._follower.begin()
         try:
-            snapshot = self._collector.collect()
+            with meters.timed(
+                meters.MODEL_READINGS, self._collector.name, failed="failed"
+            ) as outcome:
+                snapshot = self._collector.collect()
+                outcome[0] = "read"
         except Absent as error:  # a cloud without this service is a cloud all the same
             failure, level = str(error), logging.INFO
         except WatcherError as error:
@@ -160,10 +182,12 @@ class Keeper(Generic[T]):
             if self._follower is not None:
                 snapshot = self._follower.replay(snapshot)
             self._snapshot, self._read_at = snapshot, begun
-        LOG.info("%s read: %s", self._what, _counts(snapshot))
+        counts = ", ".join(f"{number} {kind}" for kind, number in sizes(snapshot).items())
+        LOG.info("%s read: %s", self._what, counts)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
+            self.pulse.beat()
             try:
                 with self._refreshing:
                     self._refresh()
@@ -175,6 +199,7 @@ class Keeper(Generic[T]):
         """Until the next reading is due, which may come nearer while this waits."""
         waited_s = 0.0
         while waited_s < self._pause_s() and not self._stopped.is_set():
+            self.pulse.beat()
             self._stopped.wait(LOOK_S)
             waited_s += LOOK_S
 
@@ -187,10 +212,11 @@ class Keeper(Generic[T]):
         return min(self._period_s, self._short_period_s) if missing else self._period_s
 
 
-def _counts(snapshot: Cluster | Storage | Machines) -> str:
+def sizes(snapshot: Cluster | Storage | Machines) -> dict[str, int]:
+    """How many of what are in a snapshot."""
     match snapshot:
         case Cluster():
-            return f"{len(snapshot.hosts)} hosts, {len(snapshot.instances)} instances"
+            return {"hosts": len(snapshot.hosts), "instances": len(snapshot.instances)}
         case Storage():
-            return f"{len(snapshot.pools)} pools, {len(snapshot.volumes)} volumes"
-    return f"{len(snapshot)} machines"
+            return {"pools": len(snapshot.pools), "volumes": len(snapshot.volumes)}
+    return {"machines": len(snapshot)}

@@ -3,7 +3,7 @@
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +23,9 @@ from watcher.messaging.notifications import Announcer
 from watcher.messaging.packing import pack
 from watcher.messaging.rpc import Applier, expected
 from watcher.messaging.transport import Bus
+from watcher.telemetry import gauges
+from watcher.telemetry.gauges import Reading
+from watcher.telemetry.pulse import Pulse
 
 LOG = logging.getLogger(__name__)
 
@@ -108,7 +111,7 @@ class DecisionEngineService:
         self._claimed: set[str] = set()
         self._claiming = threading.Lock()
         self._snapshots = snapshots.Snapshots.configured(clients, conf)
-        sources = DataSources(conf)
+        self._sources = sources = DataSources(conf)
         applier = Applier(bus)
         self._runner = Runner(
             conf, database, announcer, applier, self._snapshots, sources, conf.host, self._stopped
@@ -139,6 +142,21 @@ class DecisionEngineService:
         self._server.wait()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._heartbeat.stop()
+
+    @property
+    def pulses(self) -> Iterator[Pulse]:
+        """The loops that must go round."""
+        yield from (self._heartbeat.pulse, self._due.pulse)
+        yield from self._snapshots.pulses
+
+    def readings(self) -> Iterator[Reading]:
+        """What is to be seen of it now."""
+        threads, claimed = self._settings.max_audit_workers, len(self._claimed)
+        yield gauges.THREADS(threads, "audits")
+        yield gauges.BUSY(min(claimed, threads), "audits")
+        yield gauges.QUEUED(max(0, claimed - threads), "audits")
+        yield from self._snapshots.readings()
+        yield from self._sources.readings()
 
     @property
     def questions(self) -> Questions:

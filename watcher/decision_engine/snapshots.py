@@ -5,7 +5,7 @@ Compute is always there. Storage and bare metal are read when a strategy needs t
 with it; a cloud without Cinder or Ironic does everything else as before.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -22,6 +22,9 @@ from watcher.decision_engine import feed as feeds
 from watcher.decision_engine.feed import Feed
 from watcher.decision_engine.follower import Follower
 from watcher.decision_engine.keeper import Keeper
+from watcher.telemetry import gauges
+from watcher.telemetry.gauges import Reading
+from watcher.telemetry.pulse import Pulse
 
 COMPUTE, STORAGE, BAREMETAL = KINDS = ("compute", "storage", "baremetal")
 
@@ -138,6 +141,20 @@ class Snapshots:
             self._feed.stop()
         for keeper in self._keepers.values():
             keeper.stop()
+
+    @property
+    def pulses(self) -> Iterator[Pulse]:
+        """The loops that read in the background, and that take in notifications."""
+        yield from (one.pulse for kind, one in self._keepers.items() if kind in self._background)
+        if self._feed is not None and self._feed.state != "off":
+            yield self._feed.pulse
+
+    def readings(self) -> Iterator[Reading]:
+        """The age and size of each snapshot, and whether notifications can be heard."""
+        for kind, keeper in self._keepers.items():
+            yield from keeper.readings(background=kind in self._background)
+        if self._feed is not None and self._feed.state != "off":
+            yield gauges.BUS_HEARD(self._feed.state == "heard")
 
     @property
     def latest(self) -> Cluster | None:

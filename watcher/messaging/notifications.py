@@ -19,6 +19,7 @@ from watcher.core.errors import Unavailable
 from watcher.messaging.payloads import JOBS, KINDS, Row, shown, wrapped
 from watcher.messaging.payloads import fault as told_fault
 from watcher.messaging.transport import Bus, Notifier
+from watcher.telemetry import meters
 
 LOG = logging.getLogger(__name__)
 
@@ -121,8 +122,10 @@ class Announcer:
             self._notifier is None
             or LEVELS.index(level) < self._lowest
             or event_type.partition(".")[0] not in self._objects
-            or time.monotonic() < self._silent_until_s
         ):
+            return
+        if time.monotonic() < self._silent_until_s:
+            meters.NOTIFICATIONS.labels("dropped").inc()
             return
         payload = wrapped(name, {**shown(name, row), **given})
         try:
@@ -130,9 +133,11 @@ class Announcer:
         except Unavailable as error:
             if not self._failing:
                 LOG.warning("notifications are dropped while the bus fails: %s", error)
+            meters.NOTIFICATIONS.labels("failed").inc()
             self._failing = True
             self._silent_until_s = time.monotonic() + SILENCE_S
         else:
+            meters.NOTIFICATIONS.labels("sent").inc()
             if self._failing:
                 LOG.info("the bus takes notifications again")
             self._failing = False

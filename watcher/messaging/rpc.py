@@ -8,6 +8,8 @@ as a dict, to be handed to ``watcher.context.for_job``.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import oslo_messaging
@@ -18,6 +20,7 @@ from watcher.context import RequestContext
 from watcher.core.errors import ServiceDown, WatcherError
 from watcher.messaging.packing import unpack
 from watcher.messaging.transport import FAILED, Bus, knock, translated
+from watcher.telemetry import meters
 
 LOG = logging.getLogger(__name__)
 
@@ -106,15 +109,31 @@ def _plain(context: RequestContext) -> dict[str, Any]:
     return {**context.to_dict(), "auth_token": None}
 
 
+@contextmanager
+def _counted(method: str, success: str) -> Iterator[None]:
+    """Count a message by what became of it."""
+    outcome = "failed"
+    try:
+        yield
+        outcome = success
+    except ServiceDown:
+        raise
+    except WatcherError:
+        outcome = "refused"
+        raise
+    finally:
+        meters.RPC_MESSAGES.labels(method, outcome).inc()
+
+
 def _cast(client: Any, context: RequestContext, method: str, **values: Any) -> None:
-    with translated():
+    with _counted(method, "sent"), translated():
         client.cast(_plain(context), method, **values)
 
 
 def _call(client: Any, context: RequestContext, method: str, **values: Any) -> Any:
     """What the far end answers; what it did not foresee is ServiceDown, whatever the driver."""
     try:
-        with translated():
+        with _counted(method, "answered"), translated():
             knock(client, _plain(context))
             return client.call(_plain(context), method, **values)
     except WatcherError:

@@ -24,6 +24,9 @@ LOG = logging.getLogger(__name__)
 EXCHANGE = "watcher"
 """The default ``control_exchange`` (contract: config §2)."""
 
+TRIAL_TOPIC = "watcher.trial"
+"""Nobody listens here: the bus drops what it has taken."""
+
 SEND_RETRIES = 1
 """Tries after the first to reach the bus before a message is given up: about three seconds."""
 
@@ -43,21 +46,40 @@ class Bus:
                 self._transport = oslo_messaging.get_rpc_transport(conf, allowed_remote_exmods=[])
         except ValueError as error:  # urllib's, for a port or an address that is none
             raise errors.Invalid(f"transport_url cannot be used: {error}") from error
+        self._doors: list[tuple[Any, _Knocks]] = []
 
     def serve(self, topic: str, server: str, endpoint: object) -> Any:
         """A server that hands messages of a topic to an endpoint's methods, in threads.
 
         It has ``start()``, ``stop()`` and ``wait()``. Methods get the sender's context as a dict.
         """
-        target = oslo_messaging.Target(topic=topic, server=server)
+        target, knocks = oslo_messaging.Target(topic=topic, server=server), _Knocks()
+        self._doors.append((self.client(topic).prepare(server=server), knocks))
         return oslo_messaging.get_rpc_server(
-            self._transport, target, [endpoint, _Door()], executor="threading"
+            self._transport, target, [endpoint, _Door(knocks)], executor="threading"
         )
 
     def client(self, topic: str) -> Any:
         """A client of the servers of a topic."""
         target = oslo_messaging.Target(topic=topic)
         return oslo_messaging.get_rpc_client(self._transport, target, retry=SEND_RETRIES)
+
+    def trial(self, wait_s: float) -> None:
+        """Send a message to each server of this process and wait until it is there.
+
+        A process that serves nothing only sends one. Raises ServiceDown when the bus takes no
+        message, or does not bring it within ``wait_s`` seconds.
+        """
+        with translated():
+            if not self._doors:
+                knock(self.client(TRIAL_TOPIC), {})
+            for client, knocks in self._doors:
+                before = knocks.count
+                knock(client, {})
+                if not knocks.rise(before, wait_s):
+                    raise errors.ServiceDown(
+                        f"the message bus took a message and did not bring it in {wait_s:g} s"
+                    )
 
     def notifier(self, publisher_id: str) -> "Notifier | None":
         """A notifier by ``[oslo_messaging_notifications]``, or None when no driver is set there.
@@ -132,11 +154,35 @@ def _briefly(record: logging.LogRecord) -> bool:
     return True
 
 
+class _Knocks:
+    """How often it was knocked at a door."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._changed = threading.Condition()
+
+    def add(self) -> None:
+        """One more."""
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+
+    def rise(self, above: int, wait_s: float) -> bool:
+        """Whether there are more than this, or will be within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.count > above, wait_s)
+
+
 class _Door:
-    """Takes the knocks of ``knock``."""
+    """Takes the knocks of ``knock``; its public methods are what the bus can call."""
+
+    def __init__(self, knocks: _Knocks) -> None:
+        self._knocks = knocks
 
     def knock(self, context: dict[str, Any]) -> None:
-        """Nothing to do: that the bus took the message was the question."""
+        """Nothing to do: that the bus took the message, or brought it, was the question."""
+        del context
+        self._knocks.add()
 
 
 def knock(client: Any, context: dict[str, Any]) -> None:
