@@ -282,7 +282,11 @@ def translated() -> Iterator[None]:
         raise LostRace("the database broke a deadlock against this change: try again") from error
     except exception.DBNonExistentTable as error:
         raise Unavailable(migrations.explain(None)) from error
-    except (exception.DBConnectionError, OperationalError) as error:
+    except (
+        exception.DBConnectionError,
+        exception.DBNonExistentDatabase,
+        OperationalError,
+    ) as error:
         if _MISTAKE.search(str(error)):
             raise
         raise ServiceDown(f"the database does not answer: {_first_line(error)}") from error
