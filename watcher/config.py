@@ -30,6 +30,7 @@ OWNERS: tuple[str, ...] = (
     "watcher.datasources.gnocchi",
     "watcher.datasources.grafana",
     "watcher.api.app",
+    "watcher.exporter.endpoint",
     "watcher.decision_engine.service",
     "watcher.decision_engine.strategy_options",
     "watcher.applier.service",

@@ -8,7 +8,7 @@ samples of notifications are kept in git.
 
 import pathlib
 
-from tools.docs import lifecycles, notifications, plugins, rest, settings, sources
+from tools.docs import lifecycles, monitoring, notifications, plugins, rest, settings, sources
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "doc" / "source" / "generated"
 
@@ -29,6 +29,7 @@ def pages() -> dict[str, str]:
         "rest.rst": rest.reference(),
         "openapi.json": rest.as_json(),
         "notifications.rst": notifications.page(),
+        "monitoring_tables.inc": monitoring.tables(),
     }
 
 

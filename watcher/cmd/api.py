@@ -7,10 +7,11 @@ run inside another process, which ``watcher-standalone`` and the simulator need.
 """
 
 import argparse
+import logging
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,12 @@ from oslo_config import cfg
 
 from watcher.api.app import make_app
 from watcher.cmd import daemon
-from watcher.core.errors import Invalid, ServiceDown
+from watcher.core.errors import Invalid, ServiceDown, WatcherError
+from watcher.telemetry import gauges
+from watcher.telemetry.gauges import Reading
+from watcher.telemetry.pulse import Pulse
+
+LOG = logging.getLogger(__name__)
 
 PROGRAM = "watcher-api"
 
@@ -67,6 +73,18 @@ class ApiServer:
         """The port in use, also when port 0 was asked for."""
         return int(self._server.bind_addr[1])
 
+    @property
+    def pulses(self) -> Iterator[Pulse]:
+        """It has no loops of its own."""
+        yield from ()
+
+    def readings(self) -> Iterator[Reading]:
+        """How busy it is."""
+        threads, pool = self._server.numthreads, self._server.requests
+        yield gauges.THREADS(threads, "requests")
+        yield gauges.BUSY(max(0, threads - pool.idle), "requests")
+        yield gauges.QUEUED(pool.qsize, "requests")
+
     def stop(self) -> None:
         """Close the port and end the requests that run."""
         self._server.stop()
@@ -102,6 +120,10 @@ def _conf() -> cfg.ConfigOpts:
 @cache
 def _application() -> Any:
     wires = daemon.Wires.connect(_conf())
+    try:
+        daemon.beside(wires, ())
+    except WatcherError as error:  # a web server may have more processes than there are ports
+        LOG.warning("this process shows no metrics: %s", error)
     return make_app(wires.conf, wires.database, wires.bus)
 
 

@@ -18,8 +18,11 @@ from watcher.clients.session import Clients
 from watcher.cmd import meditation
 from watcher.core.errors import Unavailable, WatcherError
 from watcher.db.engine import Database
+from watcher.exporter import endpoint
+from watcher.exporter.endpoint import Endpoint
 from watcher.messaging.notifications import Announcer, make_announcer
 from watcher.messaging.transport import Bus
+from watcher.telemetry.gauges import Part
 from watcher.version import VERSION
 
 LOG = logging.getLogger(__name__)
@@ -78,6 +81,20 @@ def reread(conf: cfg.ConfigOpts) -> None:
     LOG.info("the configuration was read again")
 
 
+def beside(wires: Wires, parts: Sequence[Part]) -> Endpoint | None:
+    """The endpoint for metrics and health of these parts, started; None when it is not wanted.
+
+    Raises ServiceDown when its port is taken.
+    """
+    conf = wires.conf
+    ports = endpoint.ports(conf, conf.prog)
+    if not ports:
+        return None
+    made = Endpoint(conf.prog, conf, wires.database, wires.bus, parts, ports)
+    made.start()
+    return made
+
+
 def one_line(program: str, work: Callable[[], Any]) -> int:
     """Run ``work``; an error that was expected ends as one line on stderr and exit status 1."""
     try:
@@ -100,6 +117,7 @@ class Daemon(cotyledon.Service):
         self._conf = conf
         self._build = build
         self._service: Any = None
+        self._endpoint: Endpoint | None = None
         meditation.answer(conf, conf.prog, {"Data models": self._data_models})
 
     def run(self) -> None:
@@ -109,7 +127,9 @@ class Daemon(cotyledon.Service):
         stays wrong: that ends the daemon.
         """
         try:
-            service = self._build(Wires.connect(self._conf))
+            wires = Wires.connect(self._conf)
+            service = self._build(wires)
+            self._endpoint = beside(wires, [service])
             self._service = service
             service.start()
         except (WatcherError, cfg.Error) as error:
@@ -131,6 +151,8 @@ class Daemon(cotyledon.Service):
         if self._service is not None:
             self._service.stop()
             self._service.wait()
+        if self._endpoint is not None:
+            self._endpoint.stop()
 
     def reload(self) -> None:
         """SIGHUP: read mutable options again."""
@@ -154,6 +176,7 @@ def serve(
         conf = prepare(program)
         if before is not None:
             before(conf)
+        endpoint.check(conf, program)
         Database(conf).require_schema()
         manager = cotyledon.ServiceManager(graceful_shutdown_timeout=60)
         count = conf.api.workers if workers is None else workers

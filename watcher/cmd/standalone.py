@@ -33,6 +33,7 @@ def run(conf: cfg.ConfigOpts, stop: threading.Event) -> None:
     parts = (wires.conf, wires.database, wires.bus, wires.announcer, wires.clients)
     services = (ApplierService(*parts), DecisionEngineService(*parts), ApiServer(wires))
     started = []
+    endpoint = daemon.beside(wires, services)
     try:
         for service in services:
             service.start()
@@ -44,6 +45,8 @@ def run(conf: cfg.ConfigOpts, stop: threading.Event) -> None:
             service.stop()
         for service in reversed(started):
             service.wait()
+        if endpoint is not None:
+            endpoint.stop()
 
 
 def _make_folder(path: Path) -> None:

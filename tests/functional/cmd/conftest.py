@@ -62,6 +62,7 @@ class Place:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
         self.port = free_port()
+        self.metrics_port = free_port([self.port])
         self.file = folder / "watcher.conf"
         self.file.write_text(TEXT.format(folder=folder, port=self.port, nowhere=free_port()))
         self.runner = Runner(folder)

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.functional.cmd.conftest import Place
+from tests.telemetry import Scrape, health
+from watcher.version import VERSION
 
 READY = {
     "watcher-decision-engine": "watcher-decision-engine is ready",
@@ -18,6 +20,12 @@ READY = {
     "watcher-standalone": "watcher-standalone serves on port",
 }
 PROGRAMS = (*READY, "watcher-api")
+METRICS = {
+    "watcher-decision-engine": "decision_engine_port",
+    "watcher-applier": "applier_port",
+    "watcher-standalone": "standalone_port",
+    "watcher-api": "api_port",
+}
 AGAIN = "the configuration was read again"
 
 
@@ -29,6 +37,7 @@ def daemons(tmp_path_factory):
         for name in PROGRAMS:
             place = Place(tmp_path_factory.mktemp(name))
             place.upgrade()
+            place.add(f"[metrics]\nenabled = true\n{METRICS[name]} = {place.metrics_port}\n")
             started[name] = place, place.start(name)
         for name, (place, running) in started.items():
             if name in READY:
@@ -50,6 +59,17 @@ def test_the_api_answers(daemons, name):
     place, _ = daemons[name]
     with urllib.request.urlopen(f"http://127.0.0.1:{place.port}/", timeout=30) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_metrics_and_health_are_served_beside_a_daemon(daemons, name):
+    place, running = daemons[name]
+    running.wait_for_log(f"metrics and health are served on port {place.metrics_port}")
+    status, told = health(place.metrics_port)
+    assert (status, told["program"]) == (200, name), told
+    scrape = Scrape(place.metrics_port)
+    assert scrape("build_info", program=name, version=VERSION) == 1
+    assert scrape("database_up") == 1
 
 
 def test_the_log_lines_of_an_audit_carry_its_uuid_and_the_id_of_its_request(daemons):
@@ -145,6 +165,19 @@ def test_what_is_wrong_for_good_ends_the_daemon_with_its_reason(place, name, wro
     (line,) = [one for one in running.said().splitlines() if "CRITICAL" in one]
     assert told in line
     assert "Traceback (most" not in running.said()
+
+
+def test_a_port_for_metrics_that_is_taken_ends_a_daemon_with_one_line(place):
+    names, port = ("watcher-applier", "watcher-standalone"), place.metrics_port
+    options = "".join(f"{METRICS[name]} = {port}\n" for name in names)
+    place.add(f"[metrics]\nenabled = true\n{options}")
+    with urllib.request.socket.create_server(("127.0.0.1", port)):
+        for name, running in [(name, place.start(name)) for name in names]:
+            assert running.wait(60) == 1
+            said = running.said()
+            (line,) = [one for one in said.splitlines() if one.startswith(f"{name}: ")]
+            assert line.startswith(f"{name}: [metrics] host and port: 127.0.0.1:{port}")
+            assert "Traceback (most" not in said
 
 
 def test_standalone_tells_a_port_that_is_taken_in_one_line(place):
