@@ -11,7 +11,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_messaging import conffixture
 from oslo_policy import opts as policy_opts
-from webtest import TestApp
+from webtest import TestApp, TestResponse
 
 from tests.cloud.process import pause
 from watcher import config
@@ -94,6 +94,10 @@ class Standalone:
     def post(self, path: str, body: Any, status: int = 201) -> Any:
         reply = self.app.post_json(path, body, headers={**ADMIN, **LATEST}, status=status)
         return reply.json
+
+    def answered(self, path: str, body: Any) -> TestResponse:
+        """The whole answer to a POST."""
+        return self.app.post_json(path, body, headers={**ADMIN, **LATEST})
 
     def ended(self, kind: str, uuid: str, timeout_s: float = 60) -> dict[str, Any]:
         """The row of an audit or plan when it has ended."""

@@ -9,7 +9,7 @@ session. Whatever is raised becomes the error envelope of contract rest-api 4.1.
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -18,14 +18,14 @@ import webob.exc
 import wsme.exc
 from microversion_parse import Version
 from oslo_config import cfg
-from oslo_utils import strutils
+from oslo_utils import strutils, uuidutils
 from pecan.hooks import PecanHook
 from sqlalchemy.orm import Session
 from webob import Request, Response
 
 from watcher.api import bodies, microversions, strict, types, views
 from watcher.api.policies import Policy
-from watcher.context import RequestContext
+from watcher.context import RequestContext, named
 from watcher.core import errors
 from watcher.db.engine import Database, after_commit
 from watcher.messaging import rpc
@@ -147,18 +147,20 @@ class Call:
 
         def rung() -> None:
             try:
-                cast(self.context, uuid)
+                with named(uuid):
+                    cast(self.context, uuid)
             except errors.Unavailable as error:
-                LOG.warning(
-                    "no message sent about %s, it will be picked up later: %s", uuid, error
-                )
+                with named(uuid):
+                    LOG.warning(
+                        "no message sent about %s, it will be picked up later: %s", uuid, error
+                    )
 
         after_commit(self.session, rung)
 
 
 def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Request) -> Response:
     """Run an operation for a request and make the answer."""
-    context = caller(api, request)
+    context = caller(api, request, idents)
     if operation.switch is None or api.conf.api[operation.switch]:
         api.policy.check(context, operation.rule)
     version = request.context["version"]
@@ -193,12 +195,13 @@ def answer(operation: Operation, result: Any, request: Request) -> Response:
     return _json(response, result)
 
 
-def caller(api: Api, request: Request) -> RequestContext:
-    """Who asks. Without authentication a caller who names no roles is an administrator."""
+def caller(api: Api, request: Request, idents: Iterable[str]) -> RequestContext:
+    """Who asks, about which row. Without authentication who names no roles is an administrator."""
     context = RequestContext.from_environ(request.environ)
     if not api.conf.enable_authentication and "X-Roles" not in request.headers:
         context.roles = ["admin"]
     context.auth_token = None  # not for the bus: the daemons act in their own name
+    context.resource_uuid = next(filter(uuidutils.is_uuid_like, idents), None)
     context.update_store()
     return context
 

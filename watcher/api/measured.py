@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many requests there are, of what kind, and how long they take."""
+"""How many requests there are, of what kind, and how long they take; and where each ends."""
 
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from watcher import context
 from watcher.telemetry import meters
 
 ROUTE = "watcher.route"
@@ -38,5 +39,6 @@ class Measured:
         try:
             return self.application(environ, start)
         finally:
+            context.forget()  # the next request of this thread has no name yet
             labels = (environ.get(ROUTE, NONE), method, status)
             meters.API_REQUESTS.labels(*labels).observe(time.perf_counter() - begun_s)

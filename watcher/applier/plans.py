@@ -131,29 +131,30 @@ class PlanRun:
 
         Raises LostRace when the plan is another applier's by now.
         """
-        with self._cancelling:
-            if self._cancelled:
-                return
-            self._cancelled = True
-            self._plan = self._steps.write(self._read_mine)
-        self._announcer.job("action_plan.cancel", self._plan, phase="start")
-        self._steps.cancel(self._actions)
+        with context.about(self.uuid, self._caller):
+            with self._cancelling:
+                if self._cancelled:
+                    return
+                self._cancelled = True
+                self._plan = self._steps.write(self._read_mine)
+            self._announcer.job("action_plan.cancel", self._plan, phase="start")
+            self._steps.cancel(self._actions)
 
     def run(self) -> None:
         """Run the plan to its end; whatever goes wrong, it is not left ONGOING.
 
         Only a stop of the applier leaves the plan as it is.
         """
-        try:
-            self._run()
-        except LostRace as error:
-            LOG.warning("action plan %s is left alone: %s", self.uuid, error)
-        except Exception as error:  # the plan run edge: a worker must not lose the error
-            LOG.exception("action plan %s broke", self.uuid)
-            self._abandon(error)
+        with context.about(self.uuid, self._caller):
+            try:
+                self._run()
+            except LostRace as error:
+                LOG.warning("action plan %s is left alone: %s", self.uuid, error)
+            except Exception as error:  # the plan run edge: a worker must not lose the error
+                LOG.exception("action plan %s broke", self.uuid)
+                self._abandon(error)
 
     def _run(self) -> None:
-        context.for_job(self.uuid, self._caller)
         self._actions = self._steps.write(self._read_actions)
         self._steps.remember(self._actions)
         if self._plan.state == "CANCELLING":

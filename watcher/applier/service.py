@@ -15,7 +15,7 @@ from typing import Any
 from oslo_config import cfg
 from sqlalchemy import select
 
-from watcher import plugins
+from watcher import context, plugins
 from watcher.applier.admission import gate
 from watcher.applier.limits import Limits
 from watcher.applier.plans import Engine, PlanRun, claim, take_over
@@ -179,7 +179,8 @@ class ApplierService:
             self._bell.wait(max(0.0, until_s - monotonic()))
             self._bell.clear()
         for run in self._runs():
-            LOG.warning("action plan %s is left as it is: its actions take too long", run.uuid)
+            with context.named(run.uuid):
+                LOG.warning("action plan %s is left as it is: its actions take too long", run.uuid)
             run.halt()
         self._looker.join()  # it may have waited, within a run, for what the halt has broken off
         for run in self._runs():  # one that was claimed meanwhile
@@ -233,7 +234,9 @@ class ApplierService:
         """Take over orphaned plans, then claim PENDING ones, while there are workers for them."""
         orphans = self._orphans.look([run.uuid for run in self._runs()])
         for uuid in orphans[: max(0, self._workers - len(self._runs()))]:
-            self._enter(take_over(self._database, uuid, self._host), {}, resumed=True)
+            with context.about(uuid) as known:
+                plan = take_over(self._database, uuid, self._host)
+                self._enter(plan, known.to_dict(), resumed=True)
         free = self._workers - len(self._runs())
         if free <= 0:
             return
@@ -245,7 +248,8 @@ class ApplierService:
                 self._callers.clear()  # of plans that others run
         for uuid, caller in callers.items():
             if not self._stopping.is_set():
-                self._enter(claim(self._database, uuid, self._host), caller)
+                with context.about(uuid, caller) as known:
+                    self._enter(claim(self._database, uuid, self._host), known.to_dict())
 
     def _enter(
         self, plan: ActionPlan | None, caller: Mapping[str, Any], *, resumed: bool = False

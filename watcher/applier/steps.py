@@ -108,8 +108,8 @@ class Steps:
 
     def run(self, action: Action) -> None:
         """Bring an action whose parents are over to its end, unless something is against it."""
-        context.for_job(self._plan.uuid, self._caller)
-        _, error = attempt(lambda: self._run(action))
+        with context.about(self._plan.uuid, self._caller, action.uuid):
+            _, error = attempt(lambda: self._run(action))
         if error is not None and not self.halted.is_set():
             LOG.error("action %s cannot be recorded: %s", action.uuid, error)
             self.broken = self.broken or error

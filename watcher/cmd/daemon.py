@@ -49,10 +49,20 @@ class Wires:
         return cls(conf, Database(conf, announcer.announce), bus, announcer, Clients(conf))
 
 
+LINE = "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s"
+WHO = "%(global_request_id)s %(request_id)s %(user_identity)s"
+ABOUT = f"{LINE} [{WHO}] [%(resource)s] %(message)s"
+"""A line within a request or a job: its request, and the audit or plan, and action, or a dash."""
+NOTHING = f"{LINE} [-] [-] %(message)s"
+
+
 def set_log_defaults() -> None:
-    """Our defaults of oslo.log's options: lines name the audit or plan that they are about."""
-    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"])
-    cfg.set_defaults(_options.log_opts, instance_uuid_format="[%(uuid)s] ")  # no public way
+    """Our defaults of oslo.log's options: lines name what they are about."""
+    log.set_defaults(
+        logging_context_format_string=ABOUT,
+        default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"],
+    )
+    cfg.set_defaults(_options.log_opts, logging_default_format_string=NOTHING)  # no public way
 
 
 def prepare(program: str, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:

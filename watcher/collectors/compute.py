@@ -8,7 +8,7 @@ be asked provider by provider; a provider is asked again only when its generatio
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import Any, ClassVar, TypeVar
 
 from oslo_config import cfg, types
@@ -18,6 +18,7 @@ from watcher.clients.placement import Placement, Provider
 from watcher.clients.session import Clients, retrying
 from watcher.collectors.joining import IRONIC, Inventories, Raw, Usages, put_together
 from watcher.config import Group
+from watcher.context import Threads
 from watcher.core.asks import asks
 from watcher.core.cluster import Cluster
 from watcher.core.errors import ServiceDown, WatcherError
@@ -120,9 +121,7 @@ class _Reading:
         self._seconds: dict[str, float] = {}
         self._unread: dict[str, str] = {}
         self._begun = time.monotonic()
-        self._pool = ThreadPoolExecutor(
-            conf.watcher_decision_engine.max_general_workers, "collector"
-        )
+        self._pool = Threads(conf.watcher_decision_engine.max_general_workers, "collector")
         self.inventories: dict[str, Given] = {}
 
     def __enter__(self) -> "_Reading":

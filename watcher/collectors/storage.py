@@ -3,13 +3,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
 from oslo_config import cfg
 
 from watcher.clients.cinder import Cinder, Service, Volume, pool_record
 from watcher.clients.session import Clients, retrying
+from watcher.context import Threads
 from watcher.core.storage import (
     PoolRecord,
     Storage,
@@ -48,7 +48,7 @@ class StorageCollector:
         retries = options.api_query_max_retries, options.api_query_interval
         cinder = Cinder(self._clients, retrying(*retries))
         services = cinder.services()  # first and alone: it tells when there is no Cinder at all
-        with ThreadPoolExecutor(4, "storage-collector") as pool:
+        with Threads(4, "storage-collector") as pool:
             reads: Sequence[Callable[[], Any]] = (
                 cinder.pools,
                 cinder.types,

@@ -8,7 +8,6 @@ is back. Every question that stays open has its reason.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from oslo_config import cfg
 
 from watcher import plugins
 from watcher.config import Group
+from watcher.context import Threads
 from watcher.core.cluster import Cluster
 from watcher.core.errors import BadParameters, NoMetrics, Unavailable
 from watcher.core.metrics import Coverage, Floats, Metric, Metrics, Query
@@ -145,7 +145,7 @@ class DataSources:
         """
         asked = list(dict.fromkeys(queries))
         sources = self.chosen(strategy)
-        with ThreadPoolExecutor(MOST_AT_ONCE, "metrics") as pool:
+        with Threads(MOST_AT_ONCE, "metrics") as pool:
             answers = list(pool.map(lambda query: self._first(query, cluster, sources), asked))
         open_questions = {
             query: answer
@@ -178,7 +178,7 @@ class DataSources:
         sources = [source for source in chosen if source.metrics] or chosen[:1]
         if not sources:
             return "none: not available", [_state(query, there=False) for query in queries]
-        with ThreadPoolExecutor(MOST_AT_ONCE, "metrics") as pool:
+        with Threads(MOST_AT_ONCE, "metrics") as pool:
             up = dict(zip(sources, pool.map(lambda one: one.available(), sources), strict=True))
             usable = [source for source in sources if up[source]]
             found = list(pool.map(lambda query: self._measured_by(query, usable), queries))

@@ -7,7 +7,6 @@ buckets of time that Gnocchi keeps; one number over the whole period is made of 
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ import numpy as np
 from oslo_config import cfg
 
 from watcher.config import Group
+from watcher.context import Threads
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NoMetrics, ServiceDown, Unavailable, WatcherError
 from watcher.core.metrics import Coverage, Floats, Metric, Query, Subject
@@ -100,7 +100,7 @@ class Gnocchi:
         limit_s = self._options.timeout or wire.LIMIT_S
         found: dict[str, Any] = {}
         resources: list[Mapping[str, Any]] = []
-        with ThreadPoolExecutor(AT_ONCE, "gnocchi") as pool:
+        with Threads(AT_ONCE, "gnocchi") as pool:
             for some, about in pool.map(
                 lambda batch: self._measures(archive, query, window, batch, limit_s),
                 _batches(archive, cluster),

@@ -20,6 +20,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql.elements import ColumnElement
 
+from watcher import context
 from watcher.core.errors import AlreadyExists, LostRace, NotFound
 from watcher.db import changes, models, paging
 from watcher.db.lookup import ways
@@ -201,7 +202,8 @@ def transition(
         raise LostRace(_lost(session, row, to, epoch))
     _release(session, [row], to)
     why = f" ({message})" if message else ""
-    LOG.info("%s %s: %s -> %s%s", lifecycle.kind, _ident(row), old_state, to, why)
+    with context.named(_ident(row), action=isinstance(row, models.Action)):
+        LOG.info("%s %s: %s -> %s%s", lifecycle.kind, _ident(row), old_state, to, why)
     changes.note(session, "update", row, old_state)
     return row
 

@@ -177,22 +177,24 @@ class DecisionEngineService:
         try:
             self._workers.submit(self._run, uuid, origin, owners)
         except RuntimeError:  # stopping: the audit waits for the next engine
-            LOG.info("audit %s is left for another decision engine", uuid)
+            with context.named(uuid):
+                LOG.info("audit %s is left for another decision engine", uuid)
             self._claimed.discard(uuid)
 
     def _found(self, uuid: str, dead: Collection[str]) -> None:
         self.trigger(uuid, owners=dead)
 
     def _run(self, uuid: str, origin: Mapping[str, Any] | None, owners: Collection[str]) -> None:
-        try:
-            self._runner.run(context.for_job(uuid, origin), uuid, owners)
-        except WatcherError as error:
-            LOG.warning("audit %s is left as it is: %s", uuid, error)
-        except Exception:  # the edge: a worker thread must not lose the error
-            LOG.exception("audit %s could not be run", uuid)
-        finally:
-            with self._claiming:
-                self._claimed.discard(uuid)
+        with context.about(uuid, origin) as known:
+            try:
+                self._runner.run(known, uuid, owners)
+            except WatcherError as error:
+                LOG.warning("audit %s is left as it is: %s", uuid, error)
+            except Exception:  # the edge: a worker thread must not lose the error
+                LOG.exception("audit %s could not be run", uuid)
+            finally:
+                with self._claiming:
+                    self._claimed.discard(uuid)
 
 
 class Endpoint:
@@ -206,18 +208,20 @@ class Endpoint:
         self._service.trigger(uuid, ctxt)
 
     @expected
-    def get_strategy_info(self, ctxt: Context, name: str) -> list[dict[str, Any]]:  # noqa: ARG002
+    def get_strategy_info(self, ctxt: Context, name: str) -> list[dict[str, Any]]:
         """What a strategy needs and whether it is there."""
-        return self._service.questions.strategy_info(name)
+        with context.about(None, ctxt):
+            return self._service.questions.strategy_info(name)
 
     @expected
     def get_data_model_info(
         self,
-        ctxt: Context,  # noqa: ARG002
+        ctxt: Context,
         data_model_type: str,
         audit_uuid: str | None,
     ) -> str:
         """The cluster as flat rows, and how old they are, packed."""
         questions = self._service.questions
-        rows = questions.data_model(data_model_type, audit_uuid)
+        with context.about(audit_uuid, ctxt):
+            rows = questions.data_model(data_model_type, audit_uuid)
         return pack({"context": rows, "model": questions.model_state(data_model_type)})

@@ -6,7 +6,6 @@ with it; a cloud without Cinder or Ironic does everything else as before.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from oslo_config import cfg, types
 from watcher import plugins
 from watcher.clients.session import Clients
 from watcher.config import Group
+from watcher.context import Threads
 from watcher.core.cluster import Cluster
 from watcher.core.errors import NotFound, StaleCluster
 from watcher.core.news import absorb, absorb_storage
@@ -184,7 +184,7 @@ class Snapshots:
         Raises StaleCluster with the reason when one of them cannot be read.
         """
         wanted = {COMPUTE, *kinds}
-        with ThreadPoolExecutor(len(wanted), "snapshots") as pool:
+        with Threads(len(wanted), "snapshots") as pool:
             reading = {
                 kind: pool.submit(self._keeper(kind).snapshot, self._max_age_s(kind))
                 for kind in KINDS

@@ -4,7 +4,7 @@
 A cast is a doorbell: the truth is in the database, and a daemon that misses a message finds the
 work there later. So a cast that fails raises ServiceDown after a few seconds and the caller may go
 on without it. The server's endpoint has methods of the same names; they get the sender's context
-as a dict, to be handed to ``watcher.context.for_job``.
+as a dict, to be handed to ``watcher.context.about``.
 """
 
 import logging

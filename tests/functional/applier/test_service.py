@@ -15,8 +15,8 @@ from oslo_utils import uuidutils
 from sqlalchemy.orm import Session
 
 from tests.functional.applier.conftest import Lab
-from watcher import context
 from watcher.applier import plans, service
+from watcher.context import RequestContext
 from watcher.core.errors import Invalid, LostRace, ServiceDown
 from watcher.core.solution import migrate, nop, sleep
 from watcher.db import store
@@ -29,7 +29,7 @@ def test_two_deliveries_of_one_message_run_the_plan_once(lab: Lab) -> None:
     server = lab.server()
     uuid = lab.plan(migrate(server.uuid, server.host, lab.roomy(server)))
     for _delivery in range(2):
-        Applier(lab.bus).launch_action_plan(context.for_job(uuid), uuid)
+        Applier(lab.bus).launch_action_plan(RequestContext(), uuid)
     assert lab.ended(uuid).state == "SUCCEEDED"
     assert len(lab.simulator.world.migrations) == 1
     assert lab.heard.count("action_plan.execution.start") == 1
@@ -54,7 +54,7 @@ def test_a_message_starts_a_plan_at_once(lab: Lab, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(service, "LOOK_S", 60)
     lab.applier()
     uuid = lab.plan(nop("a"))
-    Applier(lab.bus).launch_action_plan(context.for_job(uuid), uuid)
+    Applier(lab.bus).launch_action_plan(RequestContext(), uuid)
     assert lab.ended(uuid).state == "SUCCEEDED"
 
 
@@ -62,7 +62,7 @@ def test_a_message_starts_a_plan_at_once(lab: Lab, monkeypatch: pytest.MonkeyPat
 def test_a_plan_that_is_not_pending_is_not_run(lab: Lab, state: str) -> None:
     lab.applier()
     uuid = lab.plan(nop("a"), state=state)
-    Applier(lab.bus).launch_action_plan(context.for_job(uuid), uuid)
+    Applier(lab.bus).launch_action_plan(RequestContext(), uuid)
     other = lab.plan(nop("b"))
     lab.ended(other)
     assert (lab.row(uuid).state, lab.states(uuid)) == (state, ["PENDING"])
@@ -71,7 +71,7 @@ def test_a_plan_that_is_not_pending_is_not_run(lab: Lab, state: str) -> None:
 def test_an_unknown_plan_does_no_harm(lab: Lab) -> None:
     lab.applier()
     unknown = uuidutils.generate_uuid()
-    Applier(lab.bus).launch_action_plan(context.for_job(unknown), unknown)
+    Applier(lab.bus).launch_action_plan(RequestContext(), unknown)
     assert lab.run(lab.plan(nop("a"))).state == "SUCCEEDED"
 
 
