@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from watcher.report.page import Report, render
-from watcher.report.picture import Side, in_use
-from watcher.simulator.columns import loads, to_cluster
+import numpy as np
+
+from watcher.core.cluster import Bools, Cluster
+from watcher.simulator.columns import to_cluster
 from watcher.simulator.generate import generate
 from watcher.simulator.server import Simulator, Urls
 
@@ -80,7 +81,7 @@ def main() -> int:
         try:
             with watcher_running(folder, port, urls):
                 client = Client(environment(urls))
-                trip(client, simulator)
+                trip(client, simulator, folder)
                 say(f"Done in {time.monotonic() - begun:.0f} s. Page: {OUTPUT / 'report.html'}")
                 if options.keep:
                     keep(client)
@@ -213,10 +214,10 @@ class Client:
         print(f"  {ended} of {len(actions)} actions have ended", flush=True)
 
 
-def trip(client: Client, simulator: Simulator) -> None:
+def trip(client: Client, simulator: Simulator, folder: Path) -> None:
     """The main job: ask, read, start, look at what became of it."""
-    before = side(simulator, "Before")
-    say(f"{in_use(before.cluster)} of {len(before.cluster.hosts)} hosts are in use. An audit:")
+    before = seen(simulator)
+    say(f"{in_use(before)} of {len(before.hosts)} hosts are in use. An audit:")
     client.show(
         "audit create --goal server_consolidation --strategy vm_workload_consolidation --name demo"
     )
@@ -231,55 +232,48 @@ def trip(client: Client, simulator: Simulator) -> None:
     count = sum(action["Action"] == "migrate" for action in actions)
     say(f"{len(actions)} actions, {count} of them migrations. Executing them:")
     client.show(f"actionplan start {plan} -c UUID -c State")
-    client.wait("actionplan", plan, ("SUCCEEDED", "FAILED", "CANCELLED"))
-    conclude(client, simulator, plan, before)
+    row = client.wait("actionplan", plan, ("SUCCEEDED", "FAILED", "CANCELLED"))
+    conclude(row, before, seen(simulator))
+    report(folder, plan)
+    if row["State"] != "SUCCEEDED":
+        sys.exit(f"the plan is {row['State']}: {row.get('Status Message')}")
 
 
-def side(simulator: Simulator, title: str) -> Side:
+def seen(simulator: Simulator) -> Cluster:
+    """The cloud itself, not what Watcher thinks of it."""
     with simulator.cloud.lock:
-        world = simulator.world
-        return Side(title, to_cluster(world), loads(world).host_cpu_percent)
+        return to_cluster(simulator.world)
 
 
-def conclude(client: Client, simulator: Simulator, plan: str, before: Side) -> None:
-    row = client.ask(f"actionplan show {plan}")
-    actions = client.ask(f"action list --action-plan {plan} --detail --limit 0")
-    after = side(simulator, "After")
-    indicators = {one["name"]: one for one in row["Efficacy indicators"]}
-    bound = indicators["hosts_in_use_lower_bound"]["value"]
+def in_use(cluster: Cluster, among: Bools | None = None) -> int:
+    """How many hosts have an instance; ``among`` these (hosts), or among all."""
+    busy = np.isin(np.arange(len(cluster.hosts)), cluster.instances.host)
+    return int((busy if among is None else busy & among).sum())
+
+
+def conclude(row: Mapping[str, Any], before: Cluster, after: Cluster) -> None:
+    indicators = {one["name"]: one["value"] for one in row["Efficacy indicators"]}
     # A host that an operator disabled is not Watcher's to empty, nor to count as released.
-    ours = before.cluster.hosts.enabled
+    ours = before.hosts.enabled
     figures = {
-        "enabled hosts in use before": str(in_use(before.cluster, ours)),
-        "enabled hosts in use after": str(in_use(after.cluster, ours)),
-        "lower bound of hosts in use": f"{bound:.0f}",
-        "migrations": str(sum(action["Action"] == "migrate" for action in actions)),
-        "plan": row["State"],
+        "enabled hosts in use before": str(in_use(before, ours)),
+        "enabled hosts in use after": str(in_use(after, ours)),
+        "lower bound of hosts in use": f"{indicators['hosts_in_use_lower_bound']:.0f}",
+        "migrations": f"{indicators['instance_migrations_count']:.0f}",
+        "plan": str(row["State"]),
     }
     say("Before and after, as the cloud itself tells it")
     for label, value in figures.items():
         print(f"  {label:<30}{value:>10}")
+
+
+def report(folder: Path, plan: str) -> None:
+    """The plan's report, as its page and as the picture of it."""
     OUTPUT.mkdir(exist_ok=True)
-    page = Report(
-        title="A consolidation, executed",
-        lead=f"Action plan {plan} on a simulated cloud of {len(before.cluster.hosts)} hosts.",
-        before=before,
-        after=after,
-        figures=figures,
-        indicators=list(indicators.values()),
-        actions=[
-            {
-                "action_type": action["Action"],
-                "input_parameters": action["Parameters"],
-                "state": action["State"],
-                "status_message": action.get("Status Message"),
-            }
-            for action in actions
-        ],
-    )
-    (OUTPUT / "report.html").write_text(render(page))
-    if row["State"] != "SUCCEEDED":
-        sys.exit(f"the plan is {row['State']}: {row.get('Status Message')}")
+    for form in ("html", "svg"):
+        file = OUTPUT / f"report.{form}"
+        command = [BIN / "watcher-report", "--config-file", folder / "watcher.conf", plan]
+        subprocess.run([*command, "--format", form, "--output", file], check=True)
 
 
 def keep(client: Client) -> None:

@@ -16,7 +16,7 @@ audit_template:create audit_template:delete audit_template:detail audit_template
 audit_template:get_all audit_template:update
 audit:create audit:delete audit:detail audit:get audit:get_all audit:update
 action_plan:delete action_plan:detail action_plan:get action_plan:get_all action_plan:update
-action_plan:start action_plan:retry
+action_plan:start action_plan:report action_plan:retry
 action:detail action:get action:get_all action:update
 scoring_engine:detail scoring_engine:get scoring_engine:get_all
 service:detail service:get service:get_all

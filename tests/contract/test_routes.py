@@ -148,8 +148,8 @@ def test_no_route_is_missing_in_the_table() -> None:
     assert known | OURS == served
 
 
-OURS = {("action_plans", "{}", "retry")}
-"""Routes that the contract does not know (microversion 1.8)."""
+OURS = {("action_plans", "{}", "retry"), ("action_plans", "{}", "report")}
+"""Routes that the contract does not know (microversions 1.8 and 1.11)."""
 
 
 NAMED = ("dummy", "dummy_scorer")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from tests.functional.standalone import standalone
-from watcher.report.picture import in_use
 from watcher.simulator.columns import to_cluster
 
 
@@ -13,6 +12,11 @@ from watcher.simulator.columns import to_cluster
 def watcher(tmp_path_factory):
     with standalone(tmp_path_factory.mktemp("standalone")) as running:
         yield running
+
+
+def in_use(cluster):
+    """How many hosts have an instance."""
+    return len(set(cluster.instances.host.tolist()))
 
 
 def cluster(watcher):

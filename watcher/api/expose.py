@@ -49,6 +49,17 @@ STATUS: Mapping[type[errors.WatcherError], HTTPStatus] = {
 
 _OF_THE_BODY = frozenset({"Content-Type", "Content-Length"})
 
+JSON = "application/json"
+
+GUARDS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-cache",
+}
+"""Headers of what a browser shows: it brings its own style, runs nothing and fetches nothing."""
+
 Answer = views.Item | views.Page | Callable[[Version], types.Schema] | None
 
 
@@ -61,7 +72,9 @@ class Operation:
     comes back: an item, a page, or by version the schema of what is neither; None is nothing.
     The rule is not asked when the option of [api] named by ``switch`` is off. Before the
     microversion ``since`` an answer is NotAcceptable, or ``refusal``. ``finds`` says that NotFound
-    is an answer although no identifier is in the path.
+    is an answer although no identifier is in the path. ``kinds`` are the media types there are of
+    the answer, the one first that is given to who does not say; of another than JSON the function
+    gives back a Document.
     """
 
     function: Callable[..., Any]
@@ -76,6 +89,7 @@ class Operation:
     since: Version = microversions.BASE
     refusal: type[errors.WatcherError] = errors.NotAcceptable
     finds: bool = False
+    kinds: tuple[str, ...] = (JSON,)
 
     @property
     def idents(self) -> tuple[str, ...]:
@@ -89,6 +103,14 @@ class Operation:
                 f"{self.method} /v1/{'/'.join(self.path)} needs microversion {self.since}"
                 f" or higher; the request asked for {version}"
             )
+
+
+@dataclass(frozen=True)
+class Document:
+    """An answer that is no JSON: its media type and its text."""
+
+    kind: str
+    text: str
 
 
 def expose(
@@ -126,6 +148,7 @@ class Call:
     host_url: str
     show_deleted: bool
     writes: bool
+    kind: str = JSON
 
     def needs(self, version: Version, what: str) -> None:
         """Raise NotAcceptable when the negotiated microversion does not know ``what`` yet."""
@@ -171,7 +194,8 @@ def serve(api: Api, operation: Operation, idents: tuple[str, ...], request: Requ
     show_deleted = not writes and _show_deleted(api, context, request)
 
     def work(session: Session) -> Any:
-        call = Call(api, session, context, version, query, request.host_url, show_deleted, writes)
+        seen = (query, request.host_url, show_deleted, writes)
+        call = Call(api, session, context, version, *seen, request.context.get("kind", JSON))
         return operation.function(call, *positional)
 
     if writes:
@@ -192,7 +216,29 @@ def answer(operation: Operation, result: Any, request: Request) -> Response:
     if operation.status is CREATED:
         collection = operation.path[0]
         response.location = f"{request.application_url}/v1/{collection}/{result['uuid']}"
+    if operation.kinds != (JSON,):
+        response.vary = ("Accept",)
+        response.headers.update(GUARDS)
+    if isinstance(result, Document):
+        response.content_type, response.charset = result.kind, "UTF-8"
+        response.text = result.text
+        return response
     return _json(response, result)
+
+
+def kind(operation: Operation, request: Request) -> str:
+    """The media type of the answer that the client likes best; a path may end in ``.json``.
+
+    Raises NotAcceptable when he likes none of those there are.
+    """
+    if request.path_info.endswith(".json"):
+        return JSON
+    liked = request.accept.acceptable_offers(operation.kinds)
+    if not liked:
+        raise errors.NotAcceptable(
+            f"{str(request.accept)[:80]} is not there; there are {', '.join(operation.kinds)}"
+        )
+    return str(liked[0][0])
 
 
 def caller(api: Api, request: Request, idents: Iterable[str]) -> RequestContext:
@@ -231,7 +277,7 @@ def document(value: Any) -> Response:
 
 
 def _json(response: Response, value: Any) -> Response:
-    response.content_type = "application/json"
+    response.content_type = JSON
     response.charset = None
     response.body = json.dumps(value, allow_nan=False).encode()
     return response

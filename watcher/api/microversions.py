@@ -81,6 +81,6 @@ class Microversions(PecanHook):
         headers = state.response.headers
         headers["OpenStack-API-Minimum-Version"] = str(BASE)
         headers["OpenStack-API-Maximum-Version"] = str(LATEST)
-        headers["Vary"] = HEADER
+        headers["Vary"] = ", ".join((HEADER, *(state.response.vary or ())))
         if "version" in context:
             headers[HEADER] = f"{SERVICE} {context['version']}"

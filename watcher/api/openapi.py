@@ -12,7 +12,7 @@ from typing import Any
 from microversion_parse import Version
 
 from watcher.api import bodies, microversions, schemas, views
-from watcher.api.expose import ACCEPTED, CREATED, OK, Operation
+from watcher.api.expose import ACCEPTED, CREATED, JSON, OK, Operation
 from watcher.api.types import Schema
 from watcher.api.views import Resource
 
@@ -44,7 +44,7 @@ _FAILURES: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNAUTHORIZED: "There is no valid token.",
     HTTPStatus.FORBIDDEN: "The policy does not allow it.",
     HTTPStatus.NOT_FOUND: "What the request names does not exist.",
-    HTTPStatus.NOT_ACCEPTABLE: "The microversion does not have it, or is none; or not JSON.",
+    HTTPStatus.NOT_ACCEPTABLE: "The microversion or the media type is none that there is.",
     HTTPStatus.CONFLICT: "Not at this moment: a name is taken, or another writer was first.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the service takes.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON by its Content-Type.",
@@ -55,7 +55,6 @@ _ANYWHERE = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-_JSON = "application/json"
 _VERSION, _ID = microversions.HEADER, "x-openstack-request-id"
 _RANGE = ("OpenStack-API-Minimum-Version", "OpenStack-API-Maximum-Version", "Vary")
 _VERSIONED = (_VERSION, *_RANGE, _ID)
@@ -158,6 +157,9 @@ class _Writer:
         written = _responses(
             operation.status, self._schema(operation), headers, failures(operation)
         )
+        others = {kind: {"schema": _TEXT} for kind in operation.kinds if kind != JSON}
+        if others:
+            written[str(int(operation.status))]["content"].update(others)
         if links := dict(self._links(operation)):
             written[str(int(operation.status))]["links"] = links
         return written
@@ -260,7 +262,7 @@ def _failure(status: HTTPStatus, text: str) -> dict[str, Any]:
         schema = schemas.UNAUTHORIZED
     elif status not in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.SERVICE_UNAVAILABLE):
         names += _RANGE
-    content = {_JSON: {"schema": schema}}
+    content = {JSON: {"schema": schema}}
     return {"description": text, "headers": _headed(names), "content": content}
 
 
@@ -321,7 +323,7 @@ def _responses(
     """The responses of an operation: the one that is meant and those that tell of errors."""
     answer: dict[str, Any] = {"description": status.phrase, "headers": _headed(headers)}
     if schema is not None:
-        answer["content"] = {_JSON: {"schema": schema}}
+        answer["content"] = {JSON: {"schema": schema}}
     failed = {str(int(one)): _reference("responses", _name(one)) for one in errors}
     return {str(int(status)): answer, **failed}
 

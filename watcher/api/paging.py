@@ -71,7 +71,7 @@ def one(call: Call, resource: Resource, ident: str) -> Any:
     In a request that writes nobody else changes the row until it is committed. Where items have no
     names the identifier must be a uuid: Invalid otherwise.
     """
-    wanted = _by_uuid(ident, resource) if resource.only_uuid else _normal(ident, resource)
+    wanted = uuid_of(ident, resource) if resource.only_uuid else _normal(ident, resource)
     if call.writes:
         store.lock(call.session, resource.model, wanted)
     row = store.get(
@@ -121,13 +121,14 @@ def _marker(call: Call, resource: Resource) -> Base | None:
     text = call.query.get("marker")
     if text is None:
         return None
-    wanted = _by_uuid(text, resource) if resource.marker_uuid else _normal(text, resource)
+    wanted = uuid_of(text, resource) if resource.marker_uuid else _normal(text, resource)
     if resource.ident == "id" and not text.isdecimal():
         raise Invalid("marker must be an integer")
     return store.get(call.session, resource.model, wanted, deleted=call.show_deleted)
 
 
-def _by_uuid(text: str, resource: Resource) -> str:
+def uuid_of(text: str, resource: Resource) -> str:
+    """The identifier of an item without a name, in its usual spelling. Raises Invalid."""
     found = types.as_uuid(text)
     if found is None:
         raise Invalid(f"{resource.collection} are addressed by uuid; {text[:80]} is not one")

@@ -111,11 +111,27 @@ class Root:
         for pattern, idents in _readings(path[1:] if path[0] == "v1" else path):
             if pattern in self.routes:
                 strict.check(list(idents))
-                request.context["found"] = _choose(request, self.routes[pattern]), idents
+                operation = _choose(request, self.routes[pattern])
+                request.context["found"] = operation, idents
                 names = (part or "{id}" for part in pattern)
                 request.environ[measured.ROUTE] = f"/v1/{'/'.join(names)}"
-                return self.serve, []
+                return self._server(operation, request), []
         raise NotFound("Path", request.path_info[:200])
+
+    def _server(self, operation: Operation, request: Request) -> Any:
+        """Who serves an operation: pecan itself refuses those who do not want JSON.
+
+        Where there are other forms of an answer we agree on one. Raises NotAcceptable.
+        """
+        if operation.kinds == (expose.JSON,):
+            return self.serve
+        request.context["kind"] = request.pecan["content_type"] = expose.kind(operation, request)
+        return self.serve_as
+
+    @pecan.expose(content_type=None)
+    def serve_as(self, request: Request, response: Any) -> Response:
+        """Run the operation that was found, in the form that was agreed on."""
+        return self.serve(request, response)
 
     @pecan.expose(content_type="application/json")
     def serve(self, request: Request, _response: Any) -> Response:

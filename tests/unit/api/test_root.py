@@ -24,6 +24,7 @@ def test_the_table_is_the_contracts() -> None:
         "audits": "GEPO", "audits/detail": "GE", "audits/{}": "DEGEPA",
         "action_plans": "GE", "action_plans/detail": "GE", "action_plans/{}": "DEGEPA",
         "action_plans/{}/start": "PO", "action_plans/{}/retry": "PO",
+        "action_plans/{}/report": "GE",
         "actions": "GE", "actions/detail": "GE", "actions/{}": "GEPA",
         "data_model": "GE", "webhooks/{}": "PO",
     }  # fmt: skip

@@ -7,12 +7,14 @@ from sqlalchemy import ColumnElement, select
 
 from watcher.api import microversions, paging, patching, types, views
 from watcher.api.bodies import Nothing, Patch
-from watcher.api.expose import CREATED, NO_CONTENT, Call, expose
-from watcher.api.resources import remainder
+from watcher.api.expose import CREATED, NO_CONTENT, Call, Document, expose
+from watcher.api.resources import remainder, report
 from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import states
 from watcher.core.errors import BadTransition
-from watcher.db import leases, models, store
+from watcher.db import leases, models, reports, store
+from watcher.report import page, poster
+from watcher.report.written import as_json
 
 
 def _indicators(plan: models.ActionPlan) -> list[dict[str, Any]]:
@@ -99,6 +101,25 @@ def detail(call: Call) -> dict[str, Any]:
 def show(call: Call, ident: str) -> dict[str, Any]:
     """One action plan, by uuid."""
     return call.shown(ACTION_PLANS, paging.one(call, ACTION_PLANS, ident))
+
+
+@expose(
+    "GET",
+    "action_plans/{plan}/report",
+    "action_plan:report",
+    report.schema,
+    since=microversions.REPORT,
+    kinds=report.KINDS,
+)
+def show_report(call: Call, ident: str) -> Document | dict[str, Any]:
+    """The report of an action plan. What it does and why, as a page, as a picture or as JSON."""
+    uuid = paging.uuid_of(ident, ACTION_PLANS)
+    account = reports.account(call.session, uuid, deleted=call.show_deleted)
+    if call.kind == report.HTML:
+        return Document(call.kind, page.render(account))
+    if call.kind == report.SVG:
+        return Document(call.kind, poster.draw(account))
+    return as_json(account)
 
 
 @expose(
