@@ -3,6 +3,8 @@
 
     tools/cloud install          a venv with OpenStack from PyPI, as locked
     tools/cloud install tempest  ... one with Tempest and Watcher's plug-in to it
+    tools/cloud install horizon  ... one with Horizon and Watcher's plug-in to it
+    tools/cloud install chromium a browser, from Debian's packages
     tools/cloud up               databases, configuration, processes; idempotent
     tools/cloud seed [N]         flavors, an image, aggregates, N servers
     tools/cloud status           processes, their memory, what Nova says
@@ -22,9 +24,19 @@ import shutil
 import signal
 import sys
 
-from tests import tempest
+from tests import horizon, tempest
 from tests.cloud import servers, services
-from tests.cloud.process import ROOT, Command, Processes, family, locked, run, say, step
+from tests.cloud.process import (
+    ROOT,
+    Command,
+    Processes,
+    apt_install,
+    family,
+    locked,
+    run,
+    say,
+    step,
+)
 from tests.cloud.settings import DATA, ETC, HERE, HOME, STORED, VENV, load
 
 PYTHON = VENV / "bin/python"
@@ -58,6 +70,33 @@ def install() -> None:
     (site / "nova/virt/fakecloud.py").write_text(
         "from fakecloud.compute import FakeCloudDriver  # noqa: F401\n", encoding="utf-8"
     )
+
+
+def install_tempest() -> None:
+    """Tempest, in a venv of its own."""
+    locked_venv(tempest.VENV, tempest.LOCK)
+
+
+def install_horizon() -> None:
+    """Horizon, in a venv of its own, ready to be served."""
+    site_packages = locked_venv(horizon.VENV, horizon.LOCK)
+    with step("panels, settings, static files"):
+        horizon.make_ready(site_packages)
+
+
+def install_chromium() -> None:
+    """The browser, and the driver that goes with it."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        with step("chromium from Debian"):
+            apt_install(["chromium", "chromium-driver"])
+
+
+INSTALLERS = {
+    "": install,
+    "tempest": install_tempest,
+    "horizon": install_horizon,
+    "chromium": install_chromium,
+}
 
 
 def status() -> int:
@@ -124,10 +163,8 @@ def main(arguments: list[str]) -> int:
     verb, *rest = arguments or ["help"]
     if verb in ("up", "seed", "status"):
         in_venv(arguments)
-    if verb == "install" and rest == ["tempest"]:
-        locked_venv(tempest.VENV, tempest.LOCK)
-    elif verb == "install":
-        install()
+    if verb == "install" and " ".join(rest) in INSTALLERS:
+        INSTALLERS[" ".join(rest)]()
     elif verb == "up":
         from tests.cloud.boot import Boot
 
