@@ -224,6 +224,7 @@ class DataSources:
         except NoMetrics as error:
             return str(error), "empty"
         except Unavailable as error:
+            meters.DATASOURCE_FAILURES.labels(source.name).inc()
             self._report(source.name, str(error))
             return str(error), "down"
         self._report(source.name, "")
@@ -271,6 +272,7 @@ class DataSources:
             there = ", ".join(sorted(self._installed)) or "none"
             LOG.warning("data source %s is not installed; there are: %s", name, there)
             return None
+        meters.DATASOURCE_FAILURES.labels(name)  # from 0 on, so that the first is an increase
         return factory(self._conf, self._changes.get(name, {}))
 
 

@@ -13,10 +13,10 @@ from watcher.db import clock, store
 from watcher.db.models import LIFECYCLES, Action, ActionPlan, Audit, Service
 from watcher.telemetry import gauges
 from watcher.telemetry.gauges import Gauge, Reading
+from watcher.telemetry.meters import MIGRATION_TYPES
 from watcher.telemetry.moves import AT_WORK, migration_type
 
 UNENDED = ("PENDING", *AT_WORK)
-MIGRATIONS = ("live", "cold", "volume_migrate", "volume_retype")
 
 
 def readings(session: Session) -> Iterator[Reading]:
@@ -75,5 +75,5 @@ def _running(session: Session) -> Iterator[Reading]:
     for name, number in sorted(Counter(row.action_type for row in rows).items()):
         yield gauges.RUNNING(number, name)
     kinds = Counter(migration_type(row.action_type, row.input_parameters) for row in rows)
-    for kind in MIGRATIONS:
+    for kind in MIGRATION_TYPES:
         yield gauges.MIGRATING(kinds[kind], kind)

@@ -74,6 +74,11 @@ MIGRATIONS = _counter(
     " or for volumes volume_migrate or volume_retype.",
     *("type", "state"),
 )
+MIGRATION_TYPES = ("live", "cold", "volume_migrate", "volume_retype")
+for _type in MIGRATION_TYPES:
+    for _state in ("SUCCEEDED", "FAILED", "CANCELLED"):
+        MIGRATIONS.labels(_type, _state)
+
 AUDIT_RUNS = _histogram(
     "audit_run_duration_seconds",
     "Time from the claim of an audit to its recorded end; outcome is succeeded, failed or"
@@ -117,6 +122,9 @@ DATASOURCE_FETCHES = _histogram(
     _MEDIUM_S,
     *("source", "metric", "outcome"),
 )
+DATASOURCE_FAILURES = _counter(
+    "datasource_failures", "Fetches of one metric that a data source did not answer.", "source"
+)
 API_REQUESTS = _histogram(
     "api_request_duration_seconds",
     "Time to answer a request; route is the path with identifiers as {names}, or none where a"
@@ -135,6 +143,9 @@ NOTIFICATIONS = _counter(
     " failed a moment ago).",
     "outcome",
 )
+
+for _outcome in ("sent", "failed", "dropped"):
+    NOTIFICATIONS.labels(_outcome)
 
 
 @contextmanager
