@@ -46,6 +46,8 @@ class Site:
         self.simulator.start()
         self.runner, self.running = Runner(folder), dict[str, Running]()
         self.ports: dict[str, int] = {}
+        self.options: dict[str, object] = {}
+        """More of the configuration of the processes to be started, as ``group__option``."""
         url, bus = make_url(database), urlsplit(transport)
         self.database_wire = Relay(str(url.host), int(url.port or 3306))
         self.bus_wire = Relay(str(bus.hostname), int(bus.port or 5672))
@@ -65,19 +67,18 @@ class Site:
             self.ports.setdefault(name, free_port(self.ports.values()))
         port = self.ports.get(name, 0)
         file = self.runner.folder / f"{name}.conf"
-        text = simulated(
-            self.simulator,
-            *self._wires,
-            name,
-            DEFAULT__periodic_interval=HEARTBEAT_S,
-            DEFAULT__service_down_time=DOWN_S,
-            api__host="127.0.0.1",
-            api__port=port or 9322,
-            api__workers=1,
-            watcher_decision_engine__continuous_audit_interval=1,
-            nova__migration_interval=0.2,
-            nova__migration_max_retries=40,
-        )
+        options: dict[str, object] = {
+            "DEFAULT__periodic_interval": HEARTBEAT_S,
+            "DEFAULT__service_down_time": DOWN_S,
+            "api__host": "127.0.0.1",
+            "api__port": port or 9322,
+            "api__workers": 1,
+            "watcher_decision_engine__continuous_audit_interval": 1,
+            "nova__migration_interval": 0.2,
+            "nova__migration_max_retries": 40,
+            **self.options,
+        }
+        text = simulated(self.simulator, *self._wires, name, **options)
         file.write_text(text, encoding="utf-8")
         self.running[name] = self.runner.start(
             name, [BIN / PROGRAMS[kind], "--config-file", file], environment

@@ -2,6 +2,7 @@
 """What README and doc/source tell people to type is understood by what they type it to."""
 
 import importlib.metadata
+import json
 import pathlib
 import re
 import shlex
@@ -16,6 +17,7 @@ from watcher import config
 from watcher.api.policies import list_rules
 from watcher.core import scope
 from watcher.datasources.mapping import mapping
+from watcher.telemetry import gauges, meters
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = ROOT / "README.rst"
@@ -27,6 +29,34 @@ LIBRARIES = (
     "oslo.policy",
     "keystonemiddleware.auth_token",
 )
+
+
+MONITORING = ROOT / "doc/source/admin/monitoring"
+
+
+def monitored():
+    """Every query of the dashboard and the alerts."""
+    panels = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))["panels"]
+    rules = yaml.safe_load((MONITORING / "alerts.yaml").read_text(encoding="utf-8"))
+    yield from (target["expr"] for panel in panels for target in panel["targets"])
+    yield from (rule["expr"] for rule in rules["groups"][0]["rules"])
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_there_are():
+    there = {f"watcher_{one.name}" for one in (*gauges.DATABASE, *gauges.PROCESS)}
+    for family in (one.describe()[0] for one in meters.LABELS):
+        endings = ("_total",) if family.type == "counter" else ("_bucket", "_sum", "_count")
+        there |= {f"{family.name}{ending}" for ending in endings}
+    asked = {name for query in monitored() for name in re.findall(r"\bwatcher_\w+", query)}
+    assert len(asked) > 30
+    assert asked - there == set()
+
+
+def test_the_guide_says_what_to_do_when_an_alert_fires():
+    rules = yaml.safe_load((MONITORING / "alerts.yaml").read_text(encoding="utf-8"))
+    page = (MONITORING.parent / "monitoring.rst").read_text(encoding="utf-8")
+    told = re.findall(r"^   \* - ``(Watcher\w+)``$", page, re.MULTILINE)
+    assert told == [rule["alert"] for rule in rules["groups"][0]["rules"]]
 
 
 def commands(start):
