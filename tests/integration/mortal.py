@@ -20,14 +20,16 @@ from oslo_config import cfg
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from watcher import config
+from watcher import config, plugins
 from watcher.applier import service
 from watcher.cmd.applier import build
 from watcher.cmd.daemon import Wires
 
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
-"""The first process imports all this once, and forks for each life."""
+CONTEXT.set_forkserver_preload([__name__, "pytest"])
+"""The first process imports once what a life needs, and forks for each life."""
+list(config.groups())
+plugins.actions()
 
 
 def born(conf: Path, moments: Path, die_at: int) -> BaseProcess:

@@ -101,8 +101,8 @@ class Watcher:
     def states(self, uuid: str) -> list[str]:
         return [row.state for row in self.actions(uuid)]
 
-    def ended(self, uuid: str, timeout_s: float = 30) -> ActionPlan:
-        self.until(lambda: self.row(uuid).state in ENDED, timeout_s)
+    def ended(self, uuid: str, timeout_s: float = 30, every_s: float = 0.02) -> ActionPlan:
+        self.until(lambda: self.over(uuid), timeout_s, every_s)
         return self.row(uuid)
 
     def over(self, uuid: str) -> bool:
@@ -114,11 +114,11 @@ class Watcher:
             self.applier()
         return self.ended(uuid, timeout_s)
 
-    def until(self, come: Any, timeout_s: float = 30) -> None:
+    def until(self, come: Any, timeout_s: float = 30, every_s: float = 0.02) -> None:
         deadline = time.monotonic() + timeout_s
         while not come():
             assert time.monotonic() < deadline, "it does not come to pass"
-            pause(0.02)
+            pause(every_s)
 
     @property
     def heard(self) -> list[str]:
