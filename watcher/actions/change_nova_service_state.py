@@ -142,13 +142,13 @@ class ChangeNovaServiceState:
         """Enable a host again that was to be emptied and was not.
 
         Disabled and half full it would do no good to anybody. One that is disabled for maintenance
-        stays so: somebody is coming to work on it.
+        stays so: somebody is coming to work on it; and so does one that is enabled by now.
         """
         if self._state != "disabled" or self._reason != DISABLED_BY_CONSOLIDATION:
             return None
         query = {"all_tenants": "1", "host": self._host, "limit": "1"}
         with translated("nova"):
             answer = self._clients.compute.get("/servers", params=query)
-        if not answer.json()["servers"]:
+        if not answer.json()["servers"] or self._nova.service(self._host).enabled:
             return None
         return enable_host(self._host_id, self._host)

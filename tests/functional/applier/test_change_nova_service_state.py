@@ -78,6 +78,8 @@ def test_only_a_host_that_is_not_empty_is_made_good(lab: Lab) -> None:
     world = lab.simulator.world
     full = world.hosts[lab.server().host]
     change = handler(lab, full, "disabled", disabled_reason="watcher_disabled")
+    change.check()
+    change.perform()
     wanted = change.compensation()
     assert wanted is not None
     assert wanted.input_parameters == {
@@ -85,6 +87,9 @@ def test_only_a_host_that_is_not_empty_is_made_good(lab: Lab) -> None:
         "resource_name": full.name,
         "state": "enabled",
     }
+    full.enabled = True
+    assert change.compensation() is None
+    full.enabled = False
     for one in [one for one in world.servers.values() if one.host == full.name]:
         lab.simulator.delete_server(one.uuid)
     assert change.compensation() is None
