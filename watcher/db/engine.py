@@ -165,6 +165,7 @@ class Database:
                 if error.__cause__ is None:
                     raise
                 LOG.debug("%s", error)
+                stop.wait(random.uniform(0, RACE_PAUSE_S))  # noqa: S311
             except ServiceDown as error:
                 if not told:
                     LOG.warning("waiting for the database: %s", error)

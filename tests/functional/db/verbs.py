@@ -4,6 +4,7 @@
 import contextlib
 import datetime
 import threading
+import time
 
 import pytest
 from sqlalchemy.exc import InvalidRequestError
@@ -310,6 +311,17 @@ class Writing:
             found = {row.name: row.id for row in store.every(session, Goal)}
         assert found == {row.name: row.id for row in goals}
         assert None not in found.values()
+
+    def test_a_deadlock_is_tried_again_after_a_pause(self, database):
+        moments = []
+
+        def work(session):
+            moments.append(time.monotonic())
+            if len(moments) < 6:
+                raise LostRace("the database broke a deadlock") from RuntimeError()
+
+        database.persist(work, threading.Event())
+        assert moments[-1] - moments[0] > 0.01  # five pauses, up to 0.05 s each, drawn
 
     def test_work_for_after_the_commit_finds_it_done(self, database):
         seen = []
