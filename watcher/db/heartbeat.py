@@ -75,7 +75,8 @@ class Heartbeat:
     """Writes ``last_seen_up`` of a service on this host, every ``periodic_interval`` seconds.
 
     It is a moment by the database's clock. A database that does not answer is said once, and once
-    when it is back. ``tell`` is told of other daemons that came or went.
+    when it is back; so is another decision engine or applier that beats in our name, for the two
+    take each other's work. ``tell`` is told of other daemons that came or went.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class Heartbeat:
         self._stop = threading.Event()
         self._down = False
         self.pulse = Pulse(f"heartbeat {name}", lambda: ROUND_S + conf.periodic_interval)
+        self._last: datetime | None = None
+        self._doubled = False
         self._thread = threading.Thread(target=self._run, name=f"heartbeat {name}", daemon=True)
 
     def start(self) -> None:
@@ -107,11 +110,28 @@ class Heartbeat:
         """Say once that the service is alive."""
         with self._database.writing() as session:
             mine = (Service.name == self._name, Service.host == self._host)
-            now = clock.now(session)
-            for row in store.every(session, Service, *mine):
-                store.change(session, row, last_seen_up=now)
-                return
-            store.add(session, Service(name=self._name, host=self._host, last_seen_up=now))
+            now, rows = clock.now(session), store.every(session, Service, *mine)
+            before, last, self._last = rows[0].last_seen_up if rows else None, self._last, None
+            if rows:
+                row = store.change(session, rows[0], last_seen_up=now)
+            else:
+                row = Service(name=self._name, host=self._host, last_seen_up=now)
+                store.add(session, row)
+            session.refresh(row, ["last_seen_up"])  # as precise as its column
+        self._last = row.last_seen_up
+        if self._name in WATCHERS and last is not None:
+            self._listen(doubled=before != last)
+
+    def _listen(self, *, doubled: bool) -> None:
+        """Say once that somebody else beats in our name."""
+        if doubled and not self._doubled:
+            LOG.error(
+                "another %s beats as host %s: give each its own [DEFAULT] host, or they take each"
+                " other's work",
+                self._name,
+                self._host,
+            )
+        self._doubled = doubled
 
     def look(self) -> None:
         """Tell of the daemons that came or went since the last look, if it is on us."""

@@ -39,6 +39,28 @@ def test_two_daemons_on_one_host_have_rows_of_their_own(lab: Lab) -> None:
     assert len(rows(lab)) == 2
 
 
+def test_two_daemons_of_one_name_are_told_of_each_other_once(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = (Heartbeat(lab.conf, lab.database, "watcher-applier") for _ in range(2))
+    for heartbeat in (one, one, two):  # the second starts: it may be the first one's next life
+        heartbeat.beat()
+    assert caplog.text == ""
+    for heartbeat in (one, two, one, two):
+        heartbeat.beat()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == 2 * [
+        "another watcher-applier beats as host here: give each its own [DEFAULT] host, or they"
+        " take each other's work"
+    ]
+
+
+def test_the_processes_of_an_api_share_a_row(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    for heartbeat in 2 * [Heartbeat(lab.conf, lab.database, "watcher-api") for _ in range(2)]:
+        heartbeat.beat()
+    assert caplog.text == ""
+
+
 def test_it_beats_every_interval_until_it_is_stopped(lab: Lab) -> None:
     lab.conf.set_override("periodic_interval", 1)
     heartbeat = Heartbeat(lab.conf, lab.database, "watcher-test")
