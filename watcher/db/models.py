@@ -328,5 +328,7 @@ LIFECYCLES: dict[type[Base], states.Lifecycle] = {
 }
 """The rows that have states, and what moves they may make."""
 
+OVERLAP = "The newer action plan {} is about "
+"""Begins the status message of a recommended plan while a newer one wants what it wants."""
 AT_WORK = ("PENDING", "ONGOING", "CANCELLING")
 """The states of a plan that was started and has not ended."""

@@ -208,21 +208,34 @@ def transition(
     return row
 
 
-def transition_all(session: Session, rows: Sequence[Any], to: str) -> None:
+def transition_all(
+    session: Session,
+    rows: Sequence[Any],
+    to: str,
+    message: str | None = None,
+    *,
+    epoch: int | None = None,
+) -> None:
     """Move many rows of one kind at once, such as the actions of a plan: all of them or none.
 
-    Raises LostRace when one of them is not where the move can begin.
+    ``message`` and ``epoch`` are those of ``transition``; the rows then are of one plan. Raises
+    LostRace when one of them is not where the move can begin.
     """
     if not rows:
         return
     model = type(rows[0])
     lifecycle = models.LIFECYCLES[model]
     values = {"state": to, "updated_at": timeutils.utcnow()}
+    if message is not None:
+        values["status_message"] = models.cut(message)
+    fence = [] if epoch is None else _fence(session, rows[0], epoch)
     movable = model.state.in_(sorted(lifecycle.sources(to)))
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         done: Any = session.execute(
-            update(model).where(model.id.in_([row.id for row in batch]), movable).values(**values),
+            update(model)
+            .where(model.id.in_([row.id for row in batch]), movable, *fence)
+            .values(**values),
             execution_options={"synchronize_session": False},
         )
         if done.rowcount != len(batch):
@@ -236,12 +249,17 @@ def transition_all(session: Session, rows: Sequence[Any], to: str) -> None:
 
 
 def _release(session: Session, rows: Sequence[Any], to: str) -> None:
-    """A plan that is not at work any more gives its leases back."""
-    if isinstance(rows[0], models.ActionPlan) and to not in models.AT_WORK:
-        plan = models.Lease.action_plan_id
-        for start in range(0, len(rows), _BATCH):
-            ids = [row.id for row in rows[start : start + _BATCH]]
-            session.execute(delete_rows(models.Lease).where(plan.in_(ids)))
+    """A plan that is not at work any more gives its leases back, and is in nobody's way."""
+    if not isinstance(rows[0], models.ActionPlan) or to in models.AT_WORK:
+        return
+    for start in range(0, len(rows), _BATCH):
+        ids = [row.id for row in rows[start : start + _BATCH]]
+        session.execute(delete_rows(models.Lease).where(models.Lease.action_plan_id.in_(ids)))
+    plans = models.ActionPlan
+    for row in rows:
+        marked = plans.status_message.startswith(models.OVERLAP.format(row.uuid), autoescape=True)
+        for other in every(session, plans, plans.state == "RECOMMENDED", marked):
+            change(session, other, status_message=None)
 
 
 def swap(session: Session, row: M, *seen: str, **values: Any) -> M:
@@ -365,7 +383,7 @@ def _fence(session: Session, row: Any, epoch: int) -> list[Any]:
     found = session.scalar(
         select(plan.epoch).where(plan.id == row.action_plan_id).with_for_update()
     )
-    return [models.Action.id == row.id] if found == epoch else [models.Action.id.is_(None)]
+    return [] if found == epoch else [models.Action.id.is_(None)]
 
 
 def _lost(session: Session, row: Any, to: str, epoch: int | None) -> str:

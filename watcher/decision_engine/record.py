@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from watcher.core.errors import Conflict, LostRace
 from watcher.core.plan import Plan
 from watcher.core.refusals import WhyNot
-from watcher.db import clock, leases, models, store
+from watcher.db import clock, endings, leases, models, store
 from watcher.db.models import Action, ActionPlan, Audit
 from watcher.decision_engine import claims
 from watcher.report.evidence import Evidence, pack
@@ -136,7 +136,7 @@ def _replace_older(session: Session, audit: Audit, row: ActionPlan) -> None:
     for plan in store.every(session, ActionPlan, *older):
         try:
             said = f"Replaced by action plan {row.uuid}."
-            store.transition(session, plan, "CANCELLED", said, seen=True)
+            endings.end(session, plan, "CANCELLED", said)
         except LostRace as error:
             LOG.info("action plan %s is not replaced: %s", plan.uuid, error)
 
@@ -163,8 +163,8 @@ def _mark_overlaps(session: Session, row: ActionPlan, plan: Plan) -> None:
         theirs = leases.wanted(actions[other.id])
         if shared := sum(not (ours[one] and theirs[one]) for one in ours.keys() & theirs.keys()):
             said = (
-                f"The newer action plan {row.uuid} is about {shared} of the same instances,"
-                " volumes or hosts: start one of the two, not both."
+                f"{models.OVERLAP.format(row.uuid)}{shared} of the same instances, volumes or"
+                " hosts: start one of the two, not both."
             )
             store.change(session, other, status_message=said)
 
@@ -175,6 +175,6 @@ def supersede_expired(session: Session, hours: int) -> None:
     expired = (ActionPlan.state == "RECOMMENDED", ActionPlan.created_at < limit)
     for plan in store.every(session, ActionPlan, *expired):
         try:
-            store.transition(session, plan, "SUPERSEDED", f"Not started within {hours} hours.")
+            endings.end(session, plan, "SUPERSEDED", f"Not started within {hours} hours.")
         except LostRace as error:
             LOG.info("action plan %s is not superseded: %s", plan.uuid, error)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from watcher import plugins
 from watcher.core import damping
 from watcher.core.errors import Conflict
-from watcher.db import models, store
+from watcher.db import endings, models, store
 from watcher.db.engine import Database
 
 LOG = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def _orphan(session: Session, lost: Any) -> None:
     plans = models.ActionPlan
     waiting = plans.state.in_(("RECOMMENDED", "PENDING"))
     for plan in store.every(session, plans, plans.strategy_id == lost.id, waiting):
-        store.transition(session, plan, "CANCELLED", message, seen=True)
+        endings.end(session, plan, "CANCELLED", message)
     templates = models.AuditTemplate
     for template in store.every(session, templates, templates.strategy_id == lost.id):
         store.change(session, template, strategy_id=None, default_parameters={})

@@ -37,6 +37,20 @@ def test_all_rows_move_and_are_told(filled):
     assert [(change.kind, change.old_state) for change in told] == [("update", "PENDING")] * 1200
 
 
+def test_all_rows_get_the_same_message_and_those_of_another_epoch_none(filled):
+    database, _ = filled
+    with database.writing() as session:
+        rows = store.every(session, models.Action)
+        store.transition_all(session, rows, "CANCELLED", "x" * 300, epoch=0)
+    with database.reading() as session:
+        (said,) = {row.status_message for row in store.every(session, models.Action)}
+    assert (len(said), said[-1]) == (models.MESSAGE_LENGTH, "…")
+    with database.writing() as session:
+        store.swap(session, store.every(session, models.ActionPlan)[0], epoch=1)
+    with pytest.raises(LostRace), database.writing() as session:
+        store.transition_all(session, store.every(session, models.Action), "DELETED", epoch=0)
+
+
 def test_one_row_that_cannot_move_holds_back_all(filled):
     database, told = filled
     with database.writing() as session:

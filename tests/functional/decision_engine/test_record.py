@@ -118,6 +118,22 @@ def test_a_plan_says_when_a_newer_one_wants_the_same_instance_or_host(database, 
     assert now_of(database, new).status_message is None
 
 
+@pytest.mark.parametrize("end", ["CANCELLED", "SUPERSEDED", "DELETED", "SUCCEEDED"])
+def test_the_word_about_another_plan_goes_with_that_plan(database, end):
+    old, new = run(database, "a", MOVE), run(database, "b", MOVE)
+    with database.writing() as session:
+        row = store.get(session, ActionPlan, new.uuid)
+        if end == "SUCCEEDED":
+            for state in ("PENDING", "ONGOING"):
+                store.transition(session, row, state)
+                assert "start one of the two" in now_of(database, old).status_message
+        if end == "DELETED":
+            store.delete(session, row)
+        else:
+            store.transition(session, row, end)
+    assert now_of(database, old).status_message is None
+
+
 def test_plans_about_other_things_and_plans_that_are_over_say_nothing(database):
     old = run(database, "a", MOVE)
     over = run(database, "c", MOVE)

@@ -14,7 +14,7 @@ from tests.cloud.process import pause
 from watcher.applier import service as applier_service
 from watcher.core.errors import ServiceDown
 from watcher.db import store
-from watcher.db.models import ActionPlan, Audit, Goal, Strategy
+from watcher.db.models import Action, ActionPlan, Audit, Goal, Strategy
 from watcher.decision_engine.service import DecisionEngineService
 from watcher.messaging.rpc import Applier
 
@@ -181,7 +181,21 @@ def expire(watcher):
 def test_plans_that_nobody_started_in_time_are_superseded(watcher):
     old, young = plan(watcher, "RECOMMENDED", 25), plan(watcher, "RECOMMENDED", 23)
     done = plan(watcher, "FAILED", 25)
+    with watcher.engine._database.writing() as session:
+        for one in (old, young):
+            ident = store.get(session, ActionPlan, one).id
+            store.add(session, Action(action_plan_id=ident, action_type="nop"))
     expire(watcher)
+    actions = watcher.get(f"/v1/actions/detail?action_plan_uuid={old}")["actions"]
+    assert [(one["state"], one["status_message"]) for one in actions] == [
+        (
+            "CANCELLED",
+            "The action plan became SUPERSEDED before this action began: Not started within 24"
+            " hours.",
+        )
+    ]
+    actions = watcher.get(f"/v1/actions?action_plan_uuid={young}")["actions"]
+    assert [one["state"] for one in actions] == ["PENDING"]
     row = watcher.get(f"/v1/action_plans/{old}")
     assert (row["state"], row["status_message"]) == ("SUPERSEDED", "Not started within 24 hours.")
     assert watcher.get(f"/v1/action_plans/{young}")["state"] == "RECOMMENDED"

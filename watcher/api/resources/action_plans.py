@@ -12,7 +12,7 @@ from watcher.api.resources import remainder, report
 from watcher.api.views import Item, Page, Resource, Stamped, attr
 from watcher.core import states
 from watcher.core.errors import BadTransition
-from watcher.db import leases, models, reports, store
+from watcher.db import endings, leases, models, reports, store
 from watcher.report import page, poster
 from watcher.report.written import as_json
 
@@ -74,6 +74,7 @@ ACTION_PLANS = Resource(
     marker_uuid=True,
 )
 CHANGES = views.patchable(ActionPlanView)
+CANCELLED = "Cancelled by user."
 FILTERS = (*paging.ARGUMENTS, "audit_uuid", "strategy")
 
 
@@ -184,12 +185,10 @@ def _cancel(call: Call, plan: models.ActionPlan, to: str) -> None:
 
     A plan at work becomes CANCELLING, and its applier, which watches the row, does the rest.
     """
-    store.transition(call.session, plan, to, "Cancelled by user.", seen=True)
-    if to != "CANCELLED":
-        return
-    table = models.Action
-    mine = (table.action_plan_id == plan.id, table.state == "PENDING")
-    store.transition_all(call.session, store.every(call.session, table, *mine), "CANCELLED")
+    if to == "CANCELLED":
+        endings.end(call.session, plan, to, CANCELLED)
+    else:
+        store.transition(call.session, plan, to, CANCELLED, seen=True)
 
 
 def _where(call: Call) -> list[ColumnElement[bool]]:
