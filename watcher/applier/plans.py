@@ -129,14 +129,14 @@ class PlanRun:
     def cancel(self) -> None:
         """The operator wants an end: actions not begun become CANCELLED, running ones finish.
 
+        Returns when all of them are told, whoever was first to call: the plan ends after that.
         Raises LostRace when the plan is another applier's by now.
         """
-        with context.about(self.uuid, self._caller):
-            with self._cancelling:
-                if self._cancelled:
-                    return
-                self._cancelled = True
-                self._plan = self._steps.write(self._read_mine)
+        with context.about(self.uuid, self._caller), self._cancelling:
+            if self._cancelled:
+                return
+            self._cancelled = True
+            self._plan = self._steps.write(self._read_mine)
             self._announcer.job("action_plan.cancel", self._plan, phase="start")
             self._steps.cancel(self._actions)
 
@@ -271,9 +271,11 @@ class PlanRun:
 
         def work(session: Session) -> None:
             mine = (Action.action_plan_id == self._plan.id, Action.state.in_(UNFINISHED))
-            for row in store.every(session, Action, *mine):
-                to = "CANCELLED" if row.state == "PENDING" else "FAILED"
-                store.transition(session, row, to, text, epoch=self._epoch)
+            rows = store.every(session, Action, *mine)
+            left = [row for row in rows if row.state == "PENDING"]
+            begun = [row for row in rows if row.state != "PENDING"]
+            store.transition_all(session, left, "CANCELLED", text, epoch=self._epoch)
+            store.transition_all(session, begun, "FAILED", text, epoch=self._epoch)
             store.transition(session, self._plan, "FAILED", text, epoch=self._epoch)
 
         _, failure = attempt(lambda: self._steps.write(work))

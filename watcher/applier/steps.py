@@ -8,7 +8,7 @@ touched. Each write carries the epoch of the plan: an applier that was supersede
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from threading import Event, Lock
+from threading import Event
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -16,21 +16,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from watcher import context, plugins
-from watcher.applier.admission import RUNNING, Full, Gate
+from watcher.applier.admission import RUNNING, Full
 from watcher.applier.attempts import attempt, message, patiently, words
+from watcher.applier.rows import ENDED, Rows
 from watcher.applier.wires import Wires
 from watcher.core import parameters
 from watcher.core.errors import LostRace, NotFound, Skip
 from watcher.core.protocols import ActionHandler, Progress
 from watcher.core.states import CONTINUE, STOP
-from watcher.db import store
 from watcher.db.models import Action, ActionPlan
 
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELLED")
 ROOM_S = 1.0
 """Seconds between looks for room that the actions of other appliers leave."""
 FROZEN_S = 10.0
@@ -63,8 +62,8 @@ class Steps:
         self._draining = Event()
         self.halted = Event()
         """Set when nothing is waited for any more."""
+        self._rows = Rows(wires.database, plan, self.halted)
         self._cancelled = Event()
-        self._taking = Lock()
         self._stops: dict[str, Event] = {}
         self._running: dict[str, tuple[Action, ActionHandler]] = {}
         self._culprits: dict[str, Action] = {}
@@ -201,7 +200,7 @@ class Steps:
 
     def _hold(self, action: Action, began_s: float) -> None:
         """Raise LostRace when this process was frozen so long that another one has the plan."""
-        if monotonic() - began_s > FROZEN_S and self._found(action) not in RUNNING:
+        if monotonic() - began_s > FROZEN_S and self._rows.found(action) not in RUNNING:
             raise LostRace(f"action plan {self._plan.uuid} was taken by another applier")
 
     def _resume(self, action: Action, handler: ActionHandler, stop: Event) -> None:
@@ -240,37 +239,10 @@ class Steps:
 
     def _begin(self, action: Action, before: dict[str, Any]) -> bool:
         """Write and announce the intent; False when somebody decided otherwise meanwhile."""
-        begun = self._take(action, "ONGOING", gate=self._wires.gate, before=before)
+        begun = self._rows.take(action, "ONGOING", gate=self._wires.gate, before=before)
         if begun:
             self._announcer.job("action.execution", action, phase="start")
         return begun
-
-    def _take(
-        self,
-        action: Action,
-        to: str,
-        text: str | None = None,
-        gate: Gate | None = None,
-        **values: Any,
-    ) -> bool:
-        """Move an action that was not begun; False when it is PENDING no more.
-
-        Raises Full when the gate does not let it pass.
-        """
-        with self._taking:
-            if action.state != "PENDING":
-                return False
-            try:
-                self._move(action, to, text, gate, **values)
-            except LostRace:
-                state = self._found(action)
-                if state == to:
-                    return True  # only the answer to our own write was lost
-                if state not in ENDED:
-                    raise
-                LOG.info("action %s became %s before it began", action.uuid, state)
-                return False
-        return True
 
     def _carry_out(self, action: Action, handler: ActionHandler) -> None:
         _, error = attempt(handler.perform)
@@ -284,7 +256,7 @@ class Steps:
 
     def _fail(self, action: Action, handler: ActionHandler, error: Exception) -> None:
         """Undo what can be undone, and record both. Who lost the plan meanwhile undoes nothing."""
-        if self._found(action) not in RUNNING:
+        if self._rows.found(action) not in RUNNING:
             raise LostRace(f"action {action.uuid} is not run here any more")
         undone, failure = attempt(handler.undo)
         fate = f"; undo failed: {words(failure)}" if failure else ""
@@ -300,7 +272,7 @@ class Steps:
     def _end(
         self, action: Action, state: str, text: str | None = None, error: Exception | None = None
     ) -> None:
-        if not self._take_end(action, state, text):
+        if not self._rows.end(action, state, text):
             return
         if state == "FAILED":
             self._culprits[action.uuid] = action
@@ -311,33 +283,16 @@ class Steps:
         elif state == "CANCELLED":
             self._announcer.job("action.cancel", action, phase="end")
 
-    def _take_end(self, action: Action, to: str, text: str | None) -> bool:
-        """Record an end; False when the operator or a cancel gave the action another one first."""
-        with self._taking:
-            try:
-                self._move(action, to, text)
-            except LostRace:
-                state = self._found(action)
-                if state not in ENDED:
-                    raise
-                LOG.info("action %s is %s already, not %s", action.uuid, state, to)
-                return state == to  # then only the answer to our own write was lost
-        return True
-
-    def _found(self, action: Action) -> str | None:
-        """The state in the database, if the plan is still ours."""
-        query = select(Action.state).join(ActionPlan, ActionPlan.id == Action.action_plan_id)
-        query = query.where(Action.id == action.id, ActionPlan.epoch == self._plan.epoch)
-        return self.write(lambda session: session.scalar(query))
-
     def cancel(self, actions: Iterable[Action]) -> None:
         """Begin nothing more; those of these actions that were not begun will not be.
 
         Those that run finish, or are broken off where that is configured and can be.
         """
         self._cancelled.set()
+        actions = list(actions)
+        for action in self._rows.cancel(actions, NOT_BEGUN):
+            self._tell_cancelled(action)
         for action in actions:
-            self._cancel(action, NOT_BEGUN)
             waiting = None if action.uuid in self._running else self._stops.get(action.uuid)
             if waiting is not None:  # for a cloud that does not answer
                 waiting.set()
@@ -350,7 +305,7 @@ class Steps:
         if not handler.can_abort or action.state != "ONGOING":
             return
         try:
-            self._move(action, "CANCELLING")
+            self._rows.move(action, "CANCELLING")
         except LostRace as error:
             LOG.debug("%s", error)
             return
@@ -366,9 +321,12 @@ class Steps:
         return self._cancelled.is_set()
 
     def _cancel(self, action: Action, text: str) -> None:
-        if self._take(action, "CANCELLED", text):
-            self._announcer.job("action.cancel", action, phase="start")
-            self._announcer.job("action.cancel", action, phase="end")
+        if self._rows.take(action, "CANCELLED", text):
+            self._tell_cancelled(action)
+
+    def _tell_cancelled(self, action: Action) -> None:
+        for phase in ("start", "end"):
+            self._announcer.job("action.cancel", action, phase=phase)
 
     def _plan_cancelled(self) -> bool:
         """Whether the operator has asked for the plan's end; looked up before each action."""
@@ -380,21 +338,6 @@ class Steps:
             self._on_cancel()
         return found
 
-    def _move(
-        self,
-        action: Action,
-        to: str,
-        text: str | None = None,
-        gate: Gate | None = None,
-        **values: Any,
-    ) -> None:
-        def work(session: Session) -> None:
-            if gate is not None:
-                gate(session, action)
-            store.transition(session, action, to, text, epoch=self._plan.epoch, **values)
-
-        self.write(work)
-
     def write(self, work: Callable[[Session], T]) -> T:
         """Do ``work`` in a transaction; a database that is away is waited for, until a halt."""
-        return self._wires.database.persist(work, self.halted)
+        return self._rows.write(work)

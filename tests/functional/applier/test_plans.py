@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans from PENDING to their end, by a running applier on the simulated cloud."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import event
 
 from tests.functional.applier.conftest import Lab
+from watcher.applier.plans import PlanRun
 from watcher.core import solution
 from watcher.core.solution import Action, disable_host, migrate, nop, sleep
 from watcher.db import store
@@ -297,6 +301,45 @@ def test_a_live_migration_that_cannot_be_broken_off_goes_on_and_is_told(lab: Lab
     migrations.force_complete(lab.simulator.cloud, lab.simulator.world.migrations[0])
     lab.ended(uuid)
     assert server.host == to
+
+
+def test_a_cancel_of_many_actions_is_a_handful_of_statements(lab: Lab) -> None:
+    many = 1000
+    uuid = lab.plan(sleep(0.5), *[nop("one of many")] * many, parents=[[], *[[0]] * many])
+    lab.applier()
+    lab.until(lambda: lab.states(uuid)[0] == "ONGOING")
+    written: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        written.extend([statement] if statement.startswith("UPDATE actions") else [])
+
+    event.listen(lab.database.engine, "before_cursor_execute", note)
+    cancel(lab, uuid)
+    assert lab.ended(uuid, 60).state == "CANCELLED"
+    assert lab.states(uuid) == ["SUCCEEDED", *["CANCELLED"] * many]
+    assert len(written) < 10
+    assert lab.heard.count("action.cancel.start") == lab.heard.count("action.cancel.end") == many
+
+
+def test_a_cancel_that_breaks_off_is_told_as_an_error(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the applier itself, while the running action ends."""
+
+    def broken(*_arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PlanRun, "_make_good", broken)
+    uuid = lab.plan(sleep(0.5), nop("child"), parents=[[], [0]])
+    lab.applier()
+    lab.until(lambda: lab.states(uuid)[0] == "ONGOING")
+    cancel(lab, uuid)
+    assert lab.ended(uuid).state == "FAILED"
+    lab.until(lambda: "action_plan.cancel.error" in lab.heard)
+    assert "action_plan.execution.error" not in lab.heard
+    (told,) = lab.messages("action_plan.cancel.error")
+    assert told["state"] == "FAILED"
+    assert told["fault"]["watcher_object.data"]["exception"] == "ZeroDivisionError"
 
 
 def cancel(lab: Lab, uuid: str) -> None:
