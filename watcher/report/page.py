@@ -12,7 +12,7 @@ from watcher.report.account import Account, Bound
 from watcher.report.picture import Chosen
 from watcher.report.reasons import Plot
 from watcher.report.style import COLOURS, DRAWING, PAGE, state
-from watcher.report.tables import Cell, number, table
+from watcher.report.tables import Cell, number, prose, table
 
 MOST_ACTIONS = 500
 """More actions than these are not listed; all are in the JSON form."""
@@ -161,15 +161,14 @@ def _short(value: float) -> str:
 def _order(account: Account) -> str:
     if not account.planned:
         return "<p>The plan has no actions.</p>"
-    shown, every = len(timeline.rows(account)), len(account.planned)
-    slow = len(timeline.timed(account))
+    shown, slow = len(timeline.rows(account)), len(timeline.timed(account))
     most = (
         ""
         if shown == slow
         else f" The first {shown} of {slow:,} that take time have a line; how much runs side by"
         " side is drawn for all."
     )
-    label = f"Order of {every:,} actions; in all: {account.length:.6g} {account.unit}"
+    label = words.length(account)
     signs = timeline.legend(list(account.states))
     return (
         f"<p>{escape(words.order(account))}{most}</p><figure><figcaption>{label}</figcaption>"
@@ -193,7 +192,7 @@ def _efficacy(account: Account) -> str:
                 str(one["name"]),
                 number(f"{float(one['value']):.6g}"),
                 str(one.get("unit") or ""),
-                str(one.get("description") or ""),
+                prose(str(one.get("description") or "")),
             ]
             for one in values
         ]
@@ -238,7 +237,9 @@ def _why(account: Account) -> str:
     if kept is None:
         return "<p>The strategy's words were not kept with this plan.</p>"
     notes = "".join(f"<li>{escape(note)}</li>" for note in kept.notes)
-    lines = [[name, _value(value)] for name, value in kept.parameters.items()]
+    lines: list[Sequence[str | Cell]] = [
+        [name, prose(_value(value))] for name, value in kept.parameters.items()
+    ]
     shown = table(
         "Parameters it was asked with", ("Parameter", "Value"), lines, first_is_head=True
     )
@@ -256,9 +257,11 @@ def _value(value: Any) -> str:
 
 
 def _why_not(account: Account) -> str:
-    kept = None if account.evidence is None else account.evidence.why_not
+    if account.evidence is None:
+        return "<p>What was refused was not kept with this plan.</p>"
+    kept = account.evidence.why_not
     if kept is None:
-        return "<p>Nothing was kept of what was refused: the strategy asks no constraints.</p>"
+        return "<p>The strategy does not say what was refused: it asks no constraints.</p>"
     text = (
         f"<p>Instances that may be moved and stay where they are: {kept['stayed']:,};"
         f" looked at: {kept['judged']:,}.</p>"
@@ -268,7 +271,11 @@ def _why_not(account: Account) -> str:
         ("destinations", "Hosts that may not take instances that stay, in pairs of the two"),
     ):
         lines = [
-            [one["reason"], number(f"{one['count']:,}"), _examples(one["examples"])]
+            [
+                Cell(one["reason"], "prose"),
+                number(f"{one['count']:,}"),
+                prose(_examples(one["examples"])),
+            ]
             for one in kept[key]
         ]
         if lines:
@@ -291,7 +298,7 @@ def _actions(account: Account) -> str:
             step.what,
             step.how,
             Cell(state(step.deed.state), kind="nowrap", html=True),
-            Cell(step.why, kind="why"),
+            prose(step.why),
             number(f"{len(account.parents[step.number - 1])}"),
             " ".join(filter(None, (step.deed.message, _back(account, step.deed.uuid)))),
         ]

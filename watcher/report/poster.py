@@ -22,8 +22,14 @@ def draw(account: Account) -> str:
             parts.append(drawn)
             top += tall + GAP_PX
     if account.planned:
-        label = f"Order of {len(account.planned):,} actions, in {account.unit}"
-        parts.append(_part(label, timeline.draw(account, "p"), (0, top), timeline.height(account)))
+        parts.append(
+            _part(
+                words.length(account),
+                timeline.draw(account, "p"),
+                (0, top),
+                timeline.height(account),
+            )
+        )
         top += TITLE_PX + timeline.height(account)
     title = words.title(account)
     told = "; ".join(f"{label}: {text}" for label, text in words.figures(account).items())
@@ -44,7 +50,7 @@ def _summary(account: Account) -> str:
     who = ", ".join(filter(None, (head.goal, head.strategy)))
     if account.evidence is None:
         return f"{who}. What the cloud looked like was not kept with this plan."
-    keys = "hatched: leaves; dotted: has arrived; dashed frame: disabled; stroke: limit"
+    keys = "Hatched: leaves; dotted: has arrived; dashed frame: disabled; stroke: limit"
     return f"{who}. {keys}."
 
 

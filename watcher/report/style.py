@@ -50,19 +50,20 @@ figure svg { display: block; width: 100%; overflow: hidden; }
 .legend span { display: inline-flex; align-items: center; gap: .4rem; }
 .legend svg { width: 22px; height: 12px; flex: none; }
 .scroll { overflow-x: auto; } .scroll:focus { outline: 2px solid var(--arrives); }
-table { border-collapse: collapse; font-size: .9rem; }
+table { border-collapse: collapse; font-size: .9rem;
+  min-width: min(100%, 24rem); }
 caption { text-align: left; font-weight: 600; padding: .4rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
-td.why { min-width: 16rem; } td.nowrap, th.nowrap { white-space: nowrap; }
+td.prose { min-width: 16rem; } td.nowrap, th.nowrap { white-space: nowrap; }
 .note { background: var(--soft); border-left: 3px solid var(--leaves); padding: .5rem .8rem; }
 @media print { @page { margin: 14mm; } body { max-width: none; padding: 0; font-size: 10pt; }
   nav { display: none; } .sides { grid-template-columns: 1fr 1fr; } .scroll { overflow: visible; }
   svg, .legend, dl.figures, .note { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   figure, tr, dl.figures { break-inside: avoid; } h2, h3, caption { break-after: avoid; }
-  td.why { min-width: 0; } table { font-size: 8.5pt; } }
+  td.prose { min-width: 0; } table { font-size: 8.5pt; } }
 """
 
 SIGNS = {

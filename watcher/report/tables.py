@@ -23,6 +23,11 @@ def number(text: str) -> Cell:
     return Cell(text, "number")
 
 
+def prose(text: str) -> Cell:
+    """A cell of sentences, which wants some width."""
+    return Cell(text, "prose")
+
+
 def table(
     caption: str,
     heads: Sequence[str],

@@ -43,7 +43,7 @@ def draw(account: Account, prefix: str) -> str:
     bottom = CHART_PX + AXIS_PX + ROW_PX * len(lines)
     ticks = "".join(_tick(value, length, bottom) for value in _round_values(length))
     drawn = "".join(_row(step, length, place, prefix) for place, step in enumerate(lines))
-    return f"{_chart(account, length)}{ticks}{drawn}"
+    return f"{_chart(account)}{ticks}{drawn}"
 
 
 def at_once(account: Account) -> list[int]:
@@ -66,7 +66,7 @@ def at_once(account: Account) -> list[int]:
     return most
 
 
-def _chart(account: Account, length: float) -> str:
+def _chart(account: Account) -> str:
     """How many run side by side, with the limit in all."""
     most = at_once(account)
     limit = account.limits.get(TOTAL, 0)
@@ -93,8 +93,7 @@ def _chart(account: Account, length: float) -> str:
     label = f"side by side: {top}" if max(most) else "no time needed"
     return (
         f'<text x="{LEFT - 2}%" y="{CHART_PX - 4}" class="right">{label}</text>{"".join(found)}'
-        f"<title>At the most {max(most)} actions run side by side; the whole takes {length:g}"
-        f" {escape(account.unit)}.</title>"
+        f"<title>At the most {max(most)} actions run side by side.</title>"
     )
 
 

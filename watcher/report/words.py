@@ -62,7 +62,9 @@ def figures(account: Account) -> dict[str, str]:
     if account.migrations:
         found["migrations"] = f"{account.migrations:,}"
     if account.unit == DATA:
-        found["GiB are copied"] = f"{sum(step.size_gb or 0.0 for step in account.steps):,.4g}"
+        found["GiB are copied in all"] = (
+            f"{sum(step.size_gb or 0.0 for step in account.steps):,.4g}"
+        )
     return found
 
 
@@ -102,6 +104,13 @@ def drawn(plot: Plot, chosen: Chosen) -> str:
             " change most; all are in the JSON form of this report."
         )
     return text
+
+
+def length(account: Account) -> str:
+    """How long the plan takes."""
+    whole = f"{account.length:,.4g}"
+    time = f"as long as copying {whole} GiB" if account.unit == DATA else f"{whole} steps"
+    return f"Order of {len(account.planned):,} actions; the whole takes {time}"
 
 
 def order(account: Account) -> str:

@@ -134,6 +134,6 @@ def test_a_gauge_without_limits_says_so() -> None:
 def test_parameters_are_told_as_they_are() -> None:
     given = {"metrics": ["a", "b"], "thresholds": {"a": 0.2}, "none": None}
     text = render(account(dataclasses.replace(gathered(), parameters=given)))
-    assert "<td>a, b</td>" in text
-    assert "<td>a: 0.2</td>" in text
-    assert "<td>not given</td>" in text
+    assert '<td class="prose">a, b</td>' in text
+    assert '<td class="prose">a: 0.2</td>' in text
+    assert '<td class="prose">not given</td>' in text
