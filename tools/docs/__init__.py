@@ -8,7 +8,16 @@ samples of notifications are kept in git.
 
 import pathlib
 
-from tools.docs import lifecycles, monitoring, notifications, plugins, rest, settings, sources
+from tools.docs import (
+    lifecycles,
+    monitoring,
+    notifications,
+    plugins,
+    reports,
+    rest,
+    settings,
+    sources,
+)
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "doc" / "source" / "generated"
 
@@ -30,6 +39,8 @@ def pages() -> dict[str, str]:
         "openapi.json": rest.as_json(),
         "notifications.rst": notifications.page(),
         "monitoring_tables.inc": monitoring.tables(),
+        "report.svg": reports.picture(),
+        "report.html": reports.whole(),
     }
 
 
