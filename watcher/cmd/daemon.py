@@ -62,7 +62,11 @@ def set_log_defaults() -> None:
         logging_context_format_string=ABOUT,
         default_log_levels=[*log.get_default_log_levels(), "watcher=INFO"],
     )
-    cfg.set_defaults(_options.log_opts, logging_default_format_string=NOTHING)  # no public way
+    cfg.set_defaults(  # no public way
+        _options.log_opts,
+        logging_default_format_string=NOTHING,
+        instance_uuid_format="[%(uuid)s] ",  # for formats of an operator's own
+    )
 
 
 def prepare(program: str, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:

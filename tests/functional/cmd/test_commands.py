@@ -105,11 +105,13 @@ def test_the_sample_configuration_names_our_groups_and_ends_well(tmp_path):
     done = said(BIN / "oslo-config-generator", "--config-file", generator, "--output-file", sample)
     assert done.returncode == 0, done.stderr
     text = sample.read_text()
-    for group in ("watcher_decision_engine", "watcher_applier", "influxdb", "nova", "database"):
+    for group in ("watcher_decision_engine", "watcher_applier", "influxdb", "nova", "metrics"):
         assert f"\n[{group}]\n" in text
     assert "#continuous_audit_interval = 10" in text
     assert "#control_exchange = watcher" in text
     assert '#instance_uuid_format = "[%(uuid)s] "' in text
+    assert "] [%(resource)s] %(message)s\n" in text
+    assert "[-] [-] %(message)s\n" in text
     assert ",watcher=INFO\n" in text
     assert "#allow_methods = GET,PUT,POST,DELETE,PATCH\n" in text
     assert ",OpenStack-API-Version\n" in text
