@@ -23,7 +23,7 @@ class Scrape:
 
     def __init__(self, port: int) -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
-            text = answer.read().decode()
+            text = self.text = answer.read().decode()
         self.names: set[str] = set()
         self.series: Series = {}
         for family in text_string_to_metric_families(text):

@@ -154,8 +154,17 @@ def queries() -> Iterator[str]:
 def known(monitored: Monitored) -> set[str]:
     names = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
     for port in monitored.ports.values():
-        names |= Scrape(port).names
+        scrape = Scrape(port)
+        names |= scrape.names
+        linted(scrape.text)
     return names
+
+
+def linted(text: str) -> None:
+    """Prometheus' own tool has nothing to say against names, units and help."""
+    command = [BIN / "promtool", "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def queries_are_answered(monitored: Monitored) -> None:

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from watcher import config
 from watcher.core.errors import Invalid, ServiceDown
 from watcher.db.engine import Database
+from watcher.exporter.bounded import Bounded
 from watcher.exporter.collector import Gauges
 from watcher.exporter.health import Health
 from watcher.messaging.transport import Bus
@@ -31,6 +32,7 @@ API, ENGINE, APPLIER, STANDALONE = (
     *("watcher-applier", "watcher-standalone"),
 )
 MOST = 65536
+BIND_S = 10.0
 THREADS = 3
 """One may wait for the database, one for the bus."""
 
@@ -143,8 +145,10 @@ def _bound(host: str, ports: Sequence[int], application: Any) -> Any:
     for port in ports:
         server = wsgi.Server((host, port), application, numthreads=THREADS, server_name="watcher")
         try:
-            server.prepare()
-        except OSError as error:
+            # In a daemon thread, so that cheroot's workers are such as well: they end with a
+            # process that somebody else has started, such as a web server's.
+            Bounded("metrics", server.prepare, BIND_S).ask()
+        except (OSError, ServiceDown) as error:
             errors.append(str(error))
             continue
         return server
