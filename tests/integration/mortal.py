@@ -32,24 +32,33 @@ list(config.groups())
 plugins.actions()
 
 
-def born(conf: Path, moments: Path, die_at: int) -> BaseProcess:
-    """Start an applier that dies at its ``die_at``-th moment (0: lives until it is ended)."""
-    process = CONTEXT.Process(target=_live, args=(str(conf), str(moments), die_at), daemon=True)
+def born(conf: Path, moments: Path, die_at: int, linger_s: float = 0.0) -> BaseProcess:
+    """Start an applier that dies at its ``die_at``-th moment (0: lives until it is ended).
+
+    With ``linger_s`` it is killed so much later, whatever it is at then.
+    """
+    arguments = (str(conf), str(moments), die_at, linger_s)
+    process = CONTEXT.Process(target=_live, args=arguments, daemon=True)
     process.start()
     return process
 
 
-def _live(conf_file: str, moments_file: str, die_at: int) -> None:
+def _live(conf_file: str, moments_file: str, die_at: int, linger_s: float) -> None:
     moments = os.open(moments_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     lock, count = threading.Lock(), 0
+
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def moment() -> None:
         nonlocal count
         with lock:
             count += 1
             os.write(moments, b".")
-            if count == die_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if count == die_at and linger_s:
+                threading.Timer(linger_s, end).start()
+            elif count == die_at:
+                end()
 
     conf = cfg.CONF
     config.load(conf, ["--config-file", conf_file])

@@ -26,21 +26,27 @@ def simulated(
     simulator: Simulator, database: str, transport: str, host: str, **more: object
 ) -> str:
     """A watcher.conf for any daemon on a simulated cloud, which notices the dead within seconds."""
-    identity = simulator.urls.identity
     login = {
-        "auth_type": "password",
-        "auth_url": identity,
+        "auth_url": simulator.urls.identity,
         "username": "watcher",
         "password": "watcher",
         "project_name": "service",
         "user_domain_name": "Default",
         "project_domain_name": "Default",
     }
+    return wired(login, database, transport, host, **more)
+
+
+def wired(
+    login: Mapping[str, str], database: str, transport: str, host: str, **more: object
+) -> str:
+    """A watcher.conf for any daemon on a cloud that it logs in to so."""
+    auth = {"auth_type": "password", **login}
     groups: Groups = {
         "DEFAULT": {"transport_url": transport, "host": host},
         "database": {"connection": database},
-        "keystone_authtoken": {"www_authenticate_uri": identity, **login},
-        "watcher_clients_auth": login,
+        "keystone_authtoken": {"www_authenticate_uri": login["auth_url"], **auth},
+        "watcher_clients_auth": auth,
         "oslo_messaging_notifications": {"driver": "messagingv2"},
     }
     return text(groups, **more)
