@@ -5,8 +5,11 @@
 the day, some by night, some by day; in the last hours it stays as it is.
 """
 
+import gc
 import math
 import os
+import pathlib
+import resource
 import time
 from collections import Counter
 from datetime import timedelta
@@ -29,6 +32,8 @@ SETTLE_H, REST_H = 3 * COOL_DOWN_H, 1.5 * COOL_DOWN_H
 STEP_H = 0.5
 HIGHEST_PERCENT = 90.0
 """The limit of the consolidation is 80; what rests cannot be relieved while the load rises."""
+GROWTH = 1.05
+"""By how much the memory of the process may grow after its first third."""
 MORE = f"""
 [watcher_decision_engine]
 cool_down = {COOL_DOWN_H * 3600}
@@ -79,8 +84,30 @@ class Days:
             rows = store.every(session, Action, *done)
         return [row.input_parameters["resource_id"] for row in rows]
 
+    def per_day(self):
+        """The most migrations of one instance within any 24 hours, by the clock of the cloud."""
+        done = (Action.action_type == "migrate", Action.state == "SUCCEEDED")
+        with self.watcher.database.reading() as session:
+            rows = store.every(session, Action, *done)
+        ends = {}
+        for row in rows:
+            ends.setdefault(row.input_parameters["resource_id"], []).append(row.updated_at)
+        day = timedelta(hours=24)
+        return max(
+            sum(begin <= one < begin + day for one in mine)
+            for mine in ends.values()
+            for begin in mine
+        )
+
     def busiest(self):
         return float(np.nanmax(self.watcher.simulator.look()[1].host_cpu_percent))
+
+
+def resident_mb():
+    """Memory of this process, in MB: API, decision engine, applier and the cloud."""
+    gc.collect()
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
 
 
 @pytest.fixture
@@ -101,23 +128,29 @@ def test_continuous_audits_keep_a_changing_cloud_in_its_band_and_then_come_to_re
     ):
         body = {**asked, "goal": goal, "strategy": strategy, "interval": interval}
         days.watcher.post("/v1/audits", {**body, "parameters": {}})
-    busiest = []
+    busiest, memory_mb = [], []
     for step in range(round(HOURS / STEP_H)):
         days.set_load(step * STEP_H)
         days.step()
         busiest.append(days.busiest())
+        memory_mb.append(resident_mb())
     moved = Counter(days.migrations())
     for _ in range(round(SETTLE_H / STEP_H)):
         days.step()
     before_rest = len(days.migrations())
     for _ in range(round(REST_H / STEP_H)):
         days.step()
+    memory_mb.append(resident_mb())
+    warm_mb = max(memory_mb[: len(memory_mb) // 3])
     print(
         f"{HOURS} h: {moved.total()} migrations of {len(moved)} instances, at most"
-        f" {max(moved.values(), default=0)} of one; busiest host {max(busiest):.0f} %;"
-        f" {len(days.migrations()) - moved.total()} more until at rest"
+        f" {max(moved.values(), default=0)} of one, {days.per_day()} within a day; busiest host"
+        f" {min(busiest[2:]):.0f} to {max(busiest[2:]):.0f} %;"
+        f" {len(days.migrations()) - moved.total()} more until at rest; memory {warm_mb:.0f} MB"
+        f" after a third, {memory_mb[-1]:.0f} MB at the end"
     )
     assert moved
     assert max(moved.values()) <= math.ceil(HOURS / COOL_DOWN_H)
     assert max(busiest[2:]) <= HIGHEST_PERCENT
     assert len(days.migrations()) == before_rest
+    assert not LONG or memory_mb[-1] < warm_mb * GROWTH
