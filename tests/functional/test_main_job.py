@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tests.functional.standalone import standalone
+from tests.functional.standalone import ADMIN, standalone
 from watcher.simulator.columns import to_cluster
 
 
@@ -22,6 +22,12 @@ def in_use(cluster):
 def cluster(watcher):
     with watcher.simulator.cloud.lock:
         return to_cluster(watcher.simulator.world)
+
+
+def reported(watcher, plan):
+    """The report of a plan, as JSON."""
+    headers = {**ADMIN, "OpenStack-API-Version": "infra-optim 1.11"}
+    return watcher.app.get(f"/v1/action_plans/{plan['uuid']}/report.json", headers=headers).json
 
 
 def test_a_consolidation_frees_hosts_and_ends_where_the_plan_said(watcher):
@@ -43,6 +49,13 @@ def test_a_consolidation_frees_hosts_and_ends_where_the_plan_said(watcher):
     ours = after.hosts.disabled_reason == "watcher_disabled"
     assert ours.any()
     assert not np.isin(after.instances.host, np.flatnonzero(ours)).any()
+    report = reported(watcher, plan)
+    told = {row["name"]: (row["before"], row["after"]) for row in report["hosts"]["places"]}
+    for row, name in enumerate(after.hosts.name):
+        assert told[name][0]["used"] == before.used[row].tolist()
+        assert told[name][1]["used"] == after.used[row].tolist()
+        assert told[name][1]["open"] == after.hosts.enabled[row]
+    assert {action["state"] for action in report["actions"]} == {"SUCCEEDED"}
 
 
 def test_the_same_audit_again_finds_nothing_to_do_and_says_so(watcher):

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same promises as on SQLite (tests/functional/db), on MariaDB and PostgreSQL."""
 
+import random
+
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from tests.functional.db import history, moves, rows, verbs
 from watcher.core.errors import ServiceDown
 from watcher.db import purge, store
 from watcher.db.engine import Database
-from watcher.db.models import Action, Audit, Base, Goal
+from watcher.db.models import Action, ActionPlan, Audit, Base, Goal
 
 SERVERS = ["mariadb_url", "postgresql_url"]
 
@@ -141,3 +143,13 @@ def test_purge_deletes_for_good(database):
         purge.erase(session, selection)
     with database.reading() as session:
         assert store.every(session, Action, deleted=True) == []
+
+
+def test_a_large_plan_keeps_all_of_its_evidence(database):
+    made = rows.make(database)
+    kept = random.Random(1).randbytes(3_000_000)  # MySQL's plain BLOB ends at 64 KiB
+    with database.writing() as session:
+        store.change(session, store.get(session, ActionPlan, made.plan.uuid), evidence=kept)
+    with database.reading() as session:
+        query = select(ActionPlan.evidence).where(ActionPlan.id == made.plan.id)
+        assert session.scalar(query) == kept

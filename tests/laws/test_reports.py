@@ -9,11 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.answers import answer, parameters_for, registered
+from tests.laws.test_storage_strategies import CHOICES, balanced, migrated, planned, stored
 from tests.plans import LIVELY
 from tests.worlds import worlds
 from watcher.core.cluster import UNPLACED, Cluster
+from watcher.core.metrics import Metrics
 from watcher.core.placement import Placement
 from watcher.core.protocols import marks_of, models_of
+from watcher.core.solution import VOLUME_MIGRATE
+from watcher.core.volume_placement import VolumePlacement
 from watcher.report import evidence
 from watcher.report.account import Account, Deed, Head
 from watcher.report.reasons import UNKNOWN
@@ -84,3 +88,24 @@ def test_every_action_has_a_reason_and_its_place_in_time(
         assert step.span.start >= max(
             (account.steps[one].span.end for one in parents), default=0.0
         )
+
+
+@settings(deadline=None, max_examples=40)
+@given(both=stored(), choice=CHOICES, solve=st.sampled_from((balanced, migrated)))
+def test_pools_after_the_plan_hold_what_its_volumes_bring(
+    both: Any, choice: int, solve: Any
+) -> None:
+    cluster, _ = both
+    solution = solve(cluster, choice)
+    plan = planned(solution, cluster)
+    found = evidence.unpack(evidence.pack(evidence.gather(cluster, plan, solution, Metrics(), {})))
+    assert found is not None
+    assert found.pools is not None
+    placement = VolumePlacement(cluster.storage)
+    assert np.allclose(before(found.pools).used[:, 0], placement.used_gb, atol=1e-4)
+    for action in plan.actions:
+        if action.type == VOLUME_MIGRATE and "destination_node" in action.parameters:
+            row = cluster.storage.volumes.row_by_uuid[action.resource_id]
+            placement.move(row, cluster.storage.pool_row(action.parameters["destination_node"]))
+    doings = [Doing(one.type, one.input_parameters) for one in plan.actions]
+    assert np.allclose(after(found.pools, doings).used[:, 0], placement.used_gb, atol=1e-4)

@@ -42,7 +42,8 @@ dl.figures div { display: flex; flex-direction: column-reverse; justify-content:
   border-left: 3px solid var(--arrives); padding-left: .7rem; }
 dl.figures dd { margin: 0; font-size: 1.5rem; font-weight: 600; line-height: 1.2; }
 dl.figures dt { color: var(--dim); font-size: .9rem; }
-.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem 2rem; }
+.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem 2rem;
+  align-items: end; }
 @media (max-width: 760px) { .sides { grid-template-columns: 1fr; } }
 figure { margin: .5rem 0; min-width: 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
 figure svg { display: block; width: 100%; overflow: hidden; }

@@ -47,7 +47,7 @@ def figures(account: Account) -> dict[str, str]:
     """The large numbers on top, label -> text."""
     found = {"state of the plan": account.head.state}
     if account.planned:
-        found["actions have ended"] = f"{account.ended} of {len(account.planned)}"
+        found["actions have ended"] = f"{account.ended:,} of {len(account.planned):,}"
     if account.states["FAILED"]:
         found["actions failed"] = f"{account.states['FAILED']}"
     if account.undoing:
@@ -55,17 +55,20 @@ def figures(account: Account) -> dict[str, str]:
     plot = account.hosts
     if plot is not None and len(plot.places):
         found["hosts with instances, before and after"] = (
-            f"{busy(plot)} → {busy(plot, after=True)}"
+            f"{busy(plot):,} → {busy(plot, after=True):,}"
         )
     for bound in account.bounds:
         found[f"lower bound of {bound.name.replace('_', ' ')}"] = f"{bound.bound:.4g}"
     if account.migrations:
         found["migrations"] = f"{account.migrations:,}"
     if account.unit == DATA:
-        found["GiB are copied in all"] = (
-            f"{sum(step.size_gb or 0.0 for step in account.steps):,.4g}"
-        )
+        found["GiB are copied in all"] = amount(sum(step.size_gb or 0.0 for step in account.steps))
     return found
+
+
+def amount(value: float) -> str:
+    """A number as people read it: no more digits than three, but all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def busy(plot: Plot, *, after: bool = False) -> int:
@@ -108,7 +111,7 @@ def drawn(plot: Plot, chosen: Chosen) -> str:
 
 def length(account: Account) -> str:
     """How long the plan takes."""
-    whole = f"{account.length:,.4g}"
+    whole = amount(account.length)
     time = f"as long as copying {whole} GiB" if account.unit == DATA else f"{whole} steps"
     return f"Order of {len(account.planned):,} actions; the whole takes {time}"
 

@@ -13,7 +13,7 @@ from watcher.version import VERSION
 
 DAEMONS = (
     *("watcher-api", "watcher-decision-engine", "watcher-applier", "watcher-standalone"),
-    *("watcher-db-manage", "watcher-sync"),
+    *("watcher-db-manage", "watcher-sync", "watcher-report"),
 )
 
 

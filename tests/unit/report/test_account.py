@@ -9,6 +9,7 @@ import pytest
 from tests.unit.report.stories import LIMITS, account, gathered
 from tests.worlds import uuid
 from watcher.core.solution import migrate
+from watcher.report import words
 from watcher.report.account import DATA, STEPS, Account, Bound, Deed, Head
 from watcher.report.written import as_json
 
@@ -120,3 +121,17 @@ def test_where_nova_chooses_there_is_no_destination() -> None:
     value = as_json(found)
     assert value["hosts"]["moves"][0]["destination"] is None
     assert value["cluster_read_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.123456, "0.123"),
+        (12.34, "12.3"),
+        (301_700.4, "301,700"),
+        (1e7, "10,000,000"),
+    ],
+)
+def test_a_number_is_told_without_an_exponent(value: float, text: str) -> None:
+    assert words.amount(value) == text
