@@ -97,3 +97,9 @@ def assemble_machines(
         taken_at=taken_at,
         origin=origin or {},
     )
+
+
+def machine_records(machines: Machines) -> list[MachineRecord]:
+    """The records that ``assemble_machines`` makes these of, but for their scope."""
+    columns = [getattr(machines, name).tolist() for name in MachineRecord._fields]
+    return list(map(MachineRecord._make, zip(*columns, strict=True)))

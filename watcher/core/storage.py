@@ -260,6 +260,12 @@ def volume_columns(
     return Volumes(**columns)
 
 
+def pool_records(storage: Storage) -> list[PoolRecord]:
+    """The records that ``assemble_storage`` makes the pools of, but for their scope."""
+    columns = [getattr(storage.pools, name).tolist() for name in PoolRecord._fields]
+    return list(map(PoolRecord._make, zip(*columns, strict=True)))
+
+
 def volume_records(storage: Storage, rows: Ints | list[int]) -> list[VolumeRecord]:
     """The records that ``assemble_storage`` makes these rows of, but for their scope."""
     volumes = storage.volumes

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.worlds import uuid, world
-from watcher.core.baremetal import NO_HOST, MachineRecord, assemble_machines
+from watcher.core.baremetal import NO_HOST, MachineRecord, assemble_machines, machine_records
 
 
 def record(name, **fields):
@@ -52,3 +52,8 @@ def test_power_is_switched_where_nothing_is_against_it():
 
 def test_no_machines_are_no_machines(cluster):
     assert assemble_machines([]).host_rows(cluster.hosts).tolist() == []
+
+
+def test_machines_can_be_made_records_again():
+    records = [record("a", maintenance=True), record("b", compute_node="c1")]
+    assert machine_records(assemble_machines(records)) == sorted(records)

@@ -13,6 +13,7 @@ from watcher.core.storage import (
     VolumeRecord,
     assemble_storage,
     backend_of,
+    pool_records,
     volume_records,
 )
 
@@ -90,3 +91,9 @@ def test_volumes_can_be_made_records_again():
     assert volume_records(storage, [0, 1]) == ordered
     assert volume_records(storage, []) == []
     assert volume_records(assemble_storage([], []), []) == []
+
+
+def test_pools_can_be_made_records_again():
+    built = shelves().pool("p", thin=True, reserved_percent=5.0).pool("q", total_gb=math.inf)
+    assert pool_records(built.storage()) == sorted(built.pools)
+    assert pool_records(assemble_storage([], [])) == []
