@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from oslo_config import cfg
@@ -102,6 +102,13 @@ def OPTIONS() -> list[Group]:  # noqa: N802 - the name that watcher.config looks
     return [general, metric_map, *own]
 
 
+class Limits(NamedTuple):
+    """What is too little: percent of the rows; what too old: seconds, 0 for nothing."""
+
+    minimum_coverage_percent: float
+    maximum_age_s: float
+
+
 class DataSources:
     """The configured sources; ``installed`` are their factories by name (default: the plugins).
 
@@ -143,30 +150,44 @@ class DataSources:
         Raises NoMetrics, with each source's reason, when a required question stays open; an
         optional one is left out.
         """
-        asked = list(dict.fromkeys(queries))
-        sources = self.chosen(strategy)
-        with Threads(MOST_AT_ONCE, "metrics") as pool:
-            answers = list(pool.map(lambda query: self._first(query, cluster, sources), asked))
+        found = self.answers(queries, cluster, strategy)
         open_questions = {
-            query: answer
-            for query, answer in zip(asked, answers, strict=True)
+            query: f"metric {query.metric.public_name}: {answer}"
+            for query, answer in found.items()
             if isinstance(answer, str)
         }
         required = [reason for query, reason in open_questions.items() if query.required]
         if required:
             raise NoMetrics("; ".join(required))
         answered = {
-            query: answer
-            for query, answer in zip(asked, answers, strict=True)
-            if not isinstance(answer, str)
+            query: answer for query, answer in found.items() if not isinstance(answer, str)
         }
         missing = [f"going on without {reason}" for reason in open_questions.values()]
-        partly = [coverage.note(found, query) for query, (_, found) in answered.items()]
+        partly = [coverage.note(told, query) for query, (_, told) in answered.items()]
         return Metrics(
             {query: column for query, (column, _) in answered.items()},
-            {query: found for query, (_, found) in answered.items()},
+            {query: told for query, (_, told) in answered.items()},
             tuple(line for line in (*partly, *missing) if line),
         )
+
+    def answers(
+        self,
+        queries: Iterable[Query],
+        cluster: Cluster,
+        strategy: str | None = None,
+        limits: Limits | None = None,
+    ) -> dict[Query, tuple[Floats, Coverage] | str]:
+        """For each question the first source's column and coverage, or why there is none.
+
+        ``limits`` stand in for those of configuration.
+        """
+        settings = self._conf.watcher_datasources
+        limits = limits or Limits(settings.minimum_coverage_percent, settings.maximum_age)
+        asked = list(dict.fromkeys(queries))
+        sources = self.chosen(strategy)
+        with Threads(MOST_AT_ONCE, "metrics") as pool:
+            answers = pool.map(lambda query: self._first(query, cluster, sources, limits), asked)
+            return dict(zip(asked, answers, strict=True))
 
     def state(
         self, queries: Sequence[Query], strategy: str | None = None
@@ -195,7 +216,7 @@ class DataSources:
         return None
 
     def _first(
-        self, query: Query, cluster: Cluster, sources: Sequence[DataSource]
+        self, query: Query, cluster: Cluster, sources: Sequence[DataSource], limits: Limits
     ) -> tuple[Floats, Coverage] | str:
         """The answer of the first source that has one, or why none has."""
         reasons, silent = [], []
@@ -205,20 +226,18 @@ class DataSources:
                 continue
             labels = (source.name, query.metric.public_name)
             with meters.timed(meters.DATASOURCE_FETCHES, *labels, failed="broken") as outcome:
-                answer, outcome[0] = self._ask(source, query, cluster)
+                answer, outcome[0] = self._ask(source, query, cluster, limits)
             if not isinstance(answer, str):
                 return answer
             reasons.append(answer)
         if silent and not reasons:
             reasons.append(f"none of {', '.join(silent)} is configured for it")
-        why = "; ".join(reasons) or "no data source is installed"
-        return f"metric {query.metric.public_name}: {why}"
+        return "; ".join(reasons) or "no data source is installed"
 
     def _ask(
-        self, source: DataSource, query: Query, cluster: Cluster
+        self, source: DataSource, query: Query, cluster: Cluster, limits: Limits
     ) -> tuple[tuple[Floats, Coverage] | str, str]:
         """The answer of one source, or why it has none; and that in one word, to be counted."""
-        limits = self._conf.watcher_datasources
         try:
             column, found = source.fetch(query, cluster)
         except NoMetrics as error:
@@ -230,7 +249,7 @@ class DataSources:
         self._report(source.name, "")
         found = coverage.counted(found, column, query, cluster)
         self._last[source.name, query.metric.public_name] = found
-        lack = coverage.lacking(found, query, limits.minimum_coverage_percent, limits.maximum_age)
+        lack = coverage.lacking(found, query, *limits)
         return (lack, "incomplete") if lack else ((column, found), "answered")
 
     def readings(self) -> Iterator[Reading]:

@@ -136,14 +136,19 @@ def order(case: Case, solution: Solution, conf: cfg.ConfigOpts) -> Plan:
 
 def outcome(case: Case, solution: Solution, plan: Plan, conf: cfg.ConfigOpts) -> Outcome:
     """What the run came to, to be recorded or shown."""
-    settings = conf.watcher_applier
-    most, per_node = settings.parallel_total, settings.parallel_per_node
-    limits = {TOTAL: most, SOURCE: per_node, DESTINATION: per_node}
-    told = {**solution.indicators, **_makespan(case, solution, plan, limits)}
+    at_once = limits(conf)
+    told = {**solution.indicators, **_makespan(case, solution, plan, at_once)}
     indicators, global_efficacy = efficacy(case.goal, told)
     said = "; ".join((*solution.notes, *case.notes))
-    kept = _evidence(case, solution, plan, limits)
+    kept = _evidence(case, solution, plan, at_once)
     return Outcome(case.name, plan, said, indicators, global_efficacy, solution.why_not, kept)
+
+
+def limits(conf: cfg.ConfigOpts) -> dict[str, int]:
+    """How many migrations the applier runs at the same time, by what is limited."""
+    settings = conf.watcher_applier
+    most, per_node = settings.parallel_total, settings.parallel_per_node
+    return {TOTAL: most, SOURCE: per_node, DESTINATION: per_node}
 
 
 def _makespan(
