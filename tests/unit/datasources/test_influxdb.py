@@ -71,7 +71,8 @@ def source(url: str, changes: Any = None, **options: Any) -> InfluxDB:
 
 
 def test_one_request_carries_the_question_and_the_age(store: Store) -> None:
-    found, coverage = source(store.does(reply(GOOD))).fetch(QUERY, CLUSTER)
+    fresh = answer(rows(({"host": "c1"}, 1024.0)), rows(({}, 1.0)))
+    found, coverage = source(store.does(reply(fresh))).fetch(QUERY, CLUSTER)
     assert found[CLUSTER.host_row("c1")] == 1.0
     assert np.isnan(found[CLUSTER.host_row("c2")])
     assert (coverage.measured, coverage.rows, coverage.source) == (1, 2, "influxdb")
