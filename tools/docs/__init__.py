@@ -9,6 +9,7 @@ samples of notifications are kept in git.
 import pathlib
 
 from tools.docs import (
+    licences,
     lifecycles,
     monitoring,
     notifications,
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
     """The text of each generated file by its name."""
     return {
         **lifecycles.pages(),
+        "licences.rst": licences.page(),
         "goals.rst": plugins.goals(),
         "strategies.rst": plugins.strategies(),
         **plugins.strategy_parts(),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tools.docs import lifecycles, pages, rst
+from tools.docs import licences, lifecycles, pages, rst
 from watcher import config, plugins
 from watcher.core.metrics import Metric
 from watcher.core.parameters import schema
@@ -108,3 +108,24 @@ def test_the_default_metric_map_is_a_map_that_changes_nothing(written, name, map
     blocks = re.findall(r"code-block:: yaml\n\n((?:   .*\n)+)", text)
     (said,) = (found[name] for found in map(yaml.safe_load, blocks) if name in found)
     assert mapping(said) == mapping({})
+
+
+def test_every_library_names_a_licence_that_goes_with_ours(written):
+    """Permissive ones, and of the LGPL and MPL what is used as it is."""
+    known = (
+        "Apache",
+        "MIT",
+        "BSD",
+        "ISC",
+        "PSF",
+        "MPL",
+        "Mozilla",
+        "LGPL",
+        "ZPL",
+        "Zope",
+        "Python",
+    )
+    found = {name: licences.licence(one) for name, one in licences.needed().items()}
+    assert {"oslo-messaging", "numpy", "pymysql", "psycopg"} <= set(found)
+    odd = {name: word for name, word in found.items() if not any(one in word for one in known)}
+    assert odd == {}
