@@ -80,9 +80,11 @@ def run(chosen: argparse.Namespace) -> None:
     """Run one strategy on a file."""
     parameters = dict(map(_pair, chosen.parameter))
     wish = Wish(chosen.strategy, chosen.goal, parameters, _scope(chosen.scope))
-    _, told = _simulated(snapshot_file.read(chosen.file), wish, chosen)
+    done, told = _simulated(snapshot_file.read(chosen.file), wish, chosen)
     if chosen.output:
         simulated.written(chosen.output, json.dumps(told, indent=1) + "\n")
+    if chosen.html:
+        simulated.written(chosen.html, simulated.page(done, chosen.file.name))
     simulated.result(told, as_json=chosen.json)
 
 
@@ -233,6 +235,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--goal", help="Without a strategy: let the goal choose one.")
     add("--parameter", "-p", action="append", default=[], metavar="NAME=VALUE", help="Of it.")
     add("--output", type=Path, metavar="FILE", help="Keep the result, JSON.")
+    add("--html", type=Path, metavar="FILE", help="Draw it: a page that needs no server.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

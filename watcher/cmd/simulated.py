@@ -16,6 +16,8 @@ from prettytable import PrettyTable
 from watcher.core.errors import Invalid
 from watcher.core.snapshot import Answer, Snapshot
 from watcher.decision_engine import recorded, simulation, snapshot_file
+from watcher.report.account import Account, Deed, Head
+from watcher.report.page import render
 
 FIGURES = {
     "hosts_in_use_before": ("hosts in use before", ""),
@@ -194,6 +196,26 @@ def _check(told: Any) -> None:
     _reasons(told)
     if not isinstance(told["snapshot"], dict):
         raise TypeError("its snapshot is no object")
+
+
+def page(done: simulation.Run, name: str) -> str:
+    """The report of the plan as a page, as an action plan has one; ``name`` is the snapshot's."""
+    outcome, strategy = done.outcome, done.case.strategy
+    head = Head(
+        uuid=f"of a simulation on {clean(name)}",
+        state="SIMULATED",
+        goal=done.case.goal.display_name,
+        strategy=strategy.display_name,
+        message=outcome.message,
+        indicators=outcome.indicators,
+        global_efficacy=outcome.global_efficacy,
+    )
+    plan = enumerate(zip(done.plan.actions, done.plan.parents, strict=True))
+    deeds = [
+        Deed(str(number), one.type, one.input_parameters, parents=tuple(map(str, parents)))
+        for number, (one, parents) in plan
+    ]
+    return render(Account(head, deeds, outcome.evidence))
 
 
 def written(path: Path, text: str) -> None:

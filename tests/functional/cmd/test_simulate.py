@@ -112,6 +112,18 @@ def test_two_strategies_or_two_kept_results_stand_side_by_side(exported, call, t
     ]
 
 
+def test_the_plan_is_drawn_as_an_action_plan_s_report(exported, call, tmp_path):
+    page = tmp_path / "plan.html"
+    status, _, err = call("run", exported[0], "--strategy", CONSOLIDATION, "--html", page)
+    assert (status, err) == (0, "")
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>Action plan of a simulation on cloud.snapshot</h1>" in text
+    names = [one["input_parameters"].get("resource_name") for one in exported[1]]
+    assert [name for name in names if name not in text] == []
+    assert "http-equiv" not in text
+    assert "<script" not in text
+
+
 def test_what_is_in_a_file_is_shown(exported, call):
     status, out, _ = call("show", exported[0])
     assert status == 0
