@@ -238,7 +238,8 @@ def _table(*titles: str) -> PrettyTable:
 
 
 def _figure(name: str, value: float) -> str:
-    text = f"{value:d}" if isinstance(value, int) else f"{float(value):.4g}"
+    large = isinstance(value, int) or abs(value) >= 1000
+    text = f"{value:,.0f}" if large else f"{value:.4g}"
     return f"{text} {FIGURES[name][1]}".rstrip()
 
 
