@@ -29,6 +29,8 @@ from watcher.simulator.server import Simulator, Urls
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OUTPUT = ROOT / "demo"
+PATIENCE_S = 120
+"""A busy machine takes a while to start Watcher."""
 
 CONFIGURATION = """
 [DEFAULT]
@@ -147,7 +149,7 @@ def watcher_running(folder: Path, port: int, urls: Urls) -> Iterator[None]:
 def wait_for_api(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     url = f"http://127.0.0.1:{port}/"
     pause = threading.Event()
-    for _ in range(300):
+    for _ in range(PATIENCE_S * 10):
         if process.poll() is not None:
             sys.exit(
                 f"watcher-standalone ended: {log.read_text()[-3000:] if log.exists() else ''}"
@@ -160,7 +162,7 @@ def wait_for_api(process: subprocess.Popen[bytes], port: int, log: Path) -> None
             pause.wait(0.1)
         else:
             return
-    sys.exit(f"watcher-standalone does not answer on {url}")
+    sys.exit(f"watcher-standalone does not answer on {url} within {PATIENCE_S} s")
 
 
 class Client:
