@@ -36,7 +36,7 @@ OPTIONS = (
     ),
 )
 
-FOLLOW_S = 1.0
+FOLLOW_S = 0.5
 """How often the snapshots take in what was heard."""
 ROUND_S = 300.0
 """To take in what was heard takes longer than this only when it hangs."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps a snapshot up with the news between two readings of the cloud.
 
-News is kept until it is taken in, once a second; what came since a reading began is kept for its
+News is kept until it is taken in, twice a second; what came since a reading began is kept for its
 end as well, and taken in again there. Nothing is asked of the cloud here.
 """
 
