@@ -5,6 +5,7 @@
     tools/cloud install tempest  ... one with Tempest and Watcher's plug-in to it
     tools/cloud install horizon  ... one with Horizon and Watcher's plug-in to it
     tools/cloud install chromium a browser, from Debian's packages
+    tools/cloud install apache   a web server, the same
     tools/cloud up               databases, configuration, processes; idempotent
     tools/cloud seed [N]         flavors, an image, aggregates, N servers
     tools/cloud status           processes, their memory, what Nova says
@@ -91,11 +92,19 @@ def install_chromium() -> None:
             apt_install(["chromium", "chromium-driver"])
 
 
+def install_apache() -> None:
+    """The web server's program and modules, without the service of the system."""
+    if not shutil.which("apache2"):
+        with step("apache from Debian"):
+            apt_install(["apache2-bin"])
+
+
 INSTALLERS = {
     "": install,
     "tempest": install_tempest,
     "horizon": install_horizon,
     "chromium": install_chromium,
+    "apache": install_apache,
 }
 
 
