@@ -156,6 +156,21 @@ def lowest_deviation(shares: Shares, total: float) -> float:
     return float(np.floor(float(loads.std()) * _DIGITS) / _DIGITS)
 
 
+def fewest_over(used: Floats, leaving: Floats, line: Floats) -> int:
+    """How many places stay at or above their line whatever is moved among them.
+
+    ``used`` and ``line`` are by place, in one unit; ``leaving`` is how much of ``used`` may be
+    moved away. Of plans that bring no place up to its line: a place above it must lose what is
+    over, and all that they lose goes into the room of those below. The places with the least over
+    are cured first, as if everything fitted anywhere: rules and sizes can only make it more.
+    """
+    over = used - line
+    curable = np.sort(over[(over >= 0) & (leaving > over)])
+    room = float(-over[over < 0].sum())
+    cured = int(np.searchsorted(np.cumsum(curable), room, side="right"))
+    return int((over >= 0).sum()) - cured
+
+
 def _shared(mean: float, capacity: Floats, box: tuple[Floats, Floats], total: float) -> Floats:
     """The loads in the box that are nearest to the mean and share out the total."""
     left, right = -1.0, 1.0

@@ -14,6 +14,7 @@ from watcher.core.parameters import param
 from watcher.core.solution import Action, Solution, migrate_volume, retype_volume
 from watcher.core.storage import NO_TYPE, Storage
 from watcher.core.volume_placement import RETYPE, VolumePlacement, volume_obstacles
+from watcher.solvers.bounds import fewest_over
 
 EX_POOLS = ("local_vstorage",)
 """The pools that are left alone where nobody says which."""
@@ -77,7 +78,7 @@ class StorageCapacityBalance:
         if cluster.storage is None:
             raise Invalid("storage_capacity_balance needs the block storage")
         case = _Case(cluster, cluster.storage, parameters)
-        before = case.used_percent()
+        before, least = case.used_percent(), case.fewest_over()
         actions = tuple(case.actions())
         after = case.used_percent()
         known = case.known
@@ -92,6 +93,7 @@ class StorageCapacityBalance:
             "moved_volumes_size_gb": case.moved_gb,
             "pools_over_threshold_before_count": int(over.sum()),
             "pools_over_threshold_after_count": int(still.sum()),
+            "pools_over_threshold_lower_bound": least,
         }
         return Solution(actions, indicators, case.notes(over, still, after))
 
@@ -125,6 +127,19 @@ class _Case:
         pools = self.storage.pools
         total_gb = np.where(pools.known, pools.total_gb, 1.0)
         return np.where(self.known, 100.0 * self._placement.used_gb / total_gb, 0.0)
+
+    def fewest_over(self) -> int:
+        """How many pools stay at the threshold or above it at least, by what they hold now."""
+        pools, pool = self.storage.pools, self._placement.pool
+        held = self._obstacles[False] != ""
+        if self._parameters.allow_retype:
+            held &= self._obstacles[True] != ""
+        loose = np.flatnonzero(~held & (pool >= 0))
+        gb = np.array([self._placement.weight_gb(int(row)) for row in loose], dtype=np.float64)
+        leaving_gb: Floats = np.bincount(pool[loose], gb, len(pools)).astype(np.float64)
+        line_gb = pools.total_gb * self._parameters.volume_threshold / 100
+        known = self.known
+        return fewest_over(self._placement.used_gb[known], leaving_gb[known], line_gb[known])
 
     def actions(self) -> Iterator[Action]:
         """The moves, the fullest pool first."""

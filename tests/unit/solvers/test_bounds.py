@@ -13,6 +13,7 @@ from watcher.core.placement import Placement
 from watcher.solvers.bounds import (
     Shares,
     best_count,
+    fewest_over,
     hosts_in_use,
     lowest_deviation,
     lowest_deviations,
@@ -153,3 +154,21 @@ def test_of_a_placement_what_may_not_be_moved_is_fixed() -> None:
     movable[instance_row(cluster, "stays")] = False
     found = lowest_deviations(placement, (0, 1), hosts, hosts, movable)
     assert found.tolist() == pytest.approx([np.std([1.0, 0.25]), 0.0], abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("used", "leaving", "least"),
+    [
+        ([90, 10], [90, 10], 0),
+        ([90, 10], [5, 10], 1),  # what may leave is less than what is over
+        ([90, 10], [10, 10], 1),  # or just as much: it stays at the line
+        ([90, 85, 79], [90, 85, 79], 2),  # there is room for 1 of the 5 that are over
+        ([90, 85, 70], [90, 85, 70], 1),  # for the smaller one
+        ([90, 90], [90, 90], 2),
+        ([], [], 0),
+        ([80, 0], [80, 0], 0),  # at the line is over
+    ],
+)
+def test_places_that_stay_over_their_line(used, leaving, least):
+    line = np.full(len(used), 80.0)
+    assert fewest_over(np.array(used, float), np.array(leaving, float), line) == least

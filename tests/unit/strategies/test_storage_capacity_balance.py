@@ -171,3 +171,12 @@ def test_a_storage_without_pools_needs_nothing():
 def test_where_nobody_says_which_pools_are_left_alone_the_usual_ones_are():
     built = shelves().pool("local_vstorage", **SMALL).holds("a", 90).pool("empty", total_gb=500)
     assert solve(built)[0].actions == ()
+
+
+def test_the_plan_says_how_many_pools_stay_over_the_threshold_at_least():
+    built = shelves().pool("full", **SMALL).holds("one", 60).holds("two", 30)
+    alone, _, _ = solve(built)
+    assert alone.indicators["pools_over_threshold_lower_bound"] == 1
+    solution, _, _ = solve(built.pool("empty", **SMALL))
+    assert solution.indicators["pools_over_threshold_lower_bound"] == 0
+    assert solution.indicators["pools_over_threshold_after_count"] == 0
