@@ -18,11 +18,12 @@ from oslo_messaging import conffixture
 from tests.cloud.api import Cloud, Json
 from tests.cloud.settings import credentials
 from tests.functional.applier.plans import Watcher
-from watcher import config, context
+from watcher import config
 from watcher.actions.change_nova_service_state import ChangeNovaServiceState
 from watcher.actions.migrate import Migrate
 from watcher.clients.migrations import Migrations
 from watcher.clients.session import Clients
+from watcher.context import RequestContext
 from watcher.core import solution
 from watcher.core.errors import ActionFailed
 from watcher.core.solution import disable_host, enable_host, migrate
@@ -92,7 +93,7 @@ def test_a_host_is_emptied_and_its_service_disabled(cloud: Cloud, watcher: Watch
         parents=[[], *([[0]] * len(servers))],
     )
     watcher.applier()
-    Applier(watcher.bus).launch_action_plan(context.for_job(plan), plan)
+    Applier(watcher.bus).launch_action_plan(RequestContext(), plan)
     row = watcher.ended(plan, timeout_s=120)
     assert row.state == "SUCCEEDED", row.status_message
     assert cloud.servers_by_host()[host] == []
