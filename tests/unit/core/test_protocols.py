@@ -2,7 +2,14 @@
 """Tests of watcher.core.protocols: a plugin satisfies one by its shape, it inherits nothing."""
 
 from watcher.core.plan import Plan
-from watcher.core.protocols import ActionHandler, DataSource, Planner, Strategy, models_of
+from watcher.core.protocols import (
+    ActionHandler,
+    DataSource,
+    Planner,
+    Strategy,
+    marks_of,
+    models_of,
+)
 from watcher.core.solution import Solution
 
 
@@ -54,3 +61,12 @@ def test_a_strategy_that_reads_more_than_compute_says_so_for_its_parameters():
     assert models_of(Still(), "x") == ()
     assert models_of(Wide(), "storage") == ("storage",)
     assert models_of(Wide(), None) == ()
+
+
+def test_a_strategy_says_which_thresholds_it_has_if_any():
+    class Marked:
+        def marks(self, parameters):
+            return {"host_cpu_usage": parameters}
+
+    assert marks_of(Marked(), 80.0) == {"host_cpu_usage": 80.0}
+    assert marks_of(object(), 80.0) == {}

@@ -103,3 +103,7 @@ def test_its_parameters_are_those_of_the_contract() -> None:
     properties = schema(Parameters)["properties"]
     assert properties["threshold"]["default"] == 35.0
     assert (properties["period"]["default"], properties["granularity"]["default"]) == (30, 300)
+
+
+def test_a_report_draws_its_threshold() -> None:
+    assert OutletTemperature().marks(parse(Parameters, {"threshold": 31.0})) == {OUT: 31.0}

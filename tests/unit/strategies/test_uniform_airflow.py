@@ -101,3 +101,12 @@ def test_its_parameters_are_those_of_the_contract() -> None:
     assert (defaults["threshold_airflow"], defaults["threshold_inlet_t"]) == (400.0, 28.0)
     assert (defaults["threshold_power"], defaults["period"]) == (350.0, 300)
     assert defaults["granularity"] == 300
+
+
+def test_a_report_draws_its_thresholds() -> None:
+    given = {"threshold_airflow": 410.0, "threshold_inlet_t": 29.0, "threshold_power": 360.0}
+    assert UniformAirflow().marks(parse(Parameters, given)) == {
+        "host_airflow": 410.0,
+        "host_inlet_temp": 29.0,
+        "host_power": 360.0,
+    }

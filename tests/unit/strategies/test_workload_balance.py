@@ -204,3 +204,8 @@ def test_what_is_not_measured_is_among_what_was_refused() -> None:
     refused = solve(built.cluster(), {"a": 10.0, "c": 10.0}).why_not
     assert refused is not None
     assert [one.reason for one in refused.instances] == ["its load is not measured"]
+
+
+def test_a_report_draws_its_threshold_for_the_load_it_balances() -> None:
+    given = {"metrics": "instance_ram_usage", "threshold": 70.0}
+    assert WorkloadBalance().marks(parse(Parameters, given)) == {"instance_ram_usage": 70.0}
